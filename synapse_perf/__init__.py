@@ -1,0 +1,3 @@
+"""Performance toolkit for local language models: measure, judge, explain."""
+
+__version__ = "0.1.0"
