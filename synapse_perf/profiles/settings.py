@@ -1,0 +1,96 @@
+"""What can a profile set, and which values make sense?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+from synapse_perf.errors import InputError
+from synapse_perf.model import CacheState
+
+LoadMode = Literal["mmap", "read", "mlock", "direct"]
+KvType = Literal["f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl"]
+ModelSource = Literal["found", "embedded", "named"]
+FlashAttention = Literal["on", "off", "auto"]
+
+
+def _at_least(name: str, values: Iterable[int | None], minimum: int) -> None:
+    for value in values:
+        if value is not None and value < minimum:
+            raise InputError(f"{name} must be at least {minimum}, not {value}", "correct the value")
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How much is measured; None leaves it to the sampling policy or the command."""
+
+    trials: int | None = None
+    max_time_s: float | None = None
+    confidence: float = 0.95
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        _at_least("sampling.trials", [self.trials], 1)
+        _at_least("sampling.seed", [self.seed], 0)
+        if self.max_time_s is not None and not self.max_time_s > 0:
+            raise InputError("sampling.max_time must be above 0", "write a duration such as 90s or 5m")
+        if not 0.5 < self.confidence < 1:
+            raise InputError("sampling.confidence must lie between 0.5 and 1", "0.95 is usual")
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """Which models are the tiers: found on the machine, the synthesised samples, or those named here."""
+
+    source: ModelSource = "found"
+    fast: str | None = None  # a path, or a name that `models list` shows
+    balanced: str | None = None
+    deep: str | None = None
+    search: tuple[str, ...] = ()  # directories to search beside the usual ones
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileLoadSettings:
+    """What `profile-load` varies; an empty list or None leaves the value to the command and to llama.cpp."""
+
+    models: tuple[str, ...] = ()  # tiers, paths or names; empty: all models of the profile
+    load_modes: tuple[LoadMode, ...] = ("mmap",)  # what Llama() does by itself
+    caches: tuple[CacheState, ...] = ("cold", "warm")
+    gpu_layers: tuple[int, ...] = ()  # -1: all
+    context: tuple[int, ...] = ()  # tokens; 0: as much as the model was trained for
+    threads: tuple[int, ...] = ()
+    cache_type_k: tuple[KvType, ...] = ()
+    cache_type_v: tuple[KvType, ...] = ()
+    batch: int | None = None
+    ubatch: int | None = None
+    flash_attn: FlashAttention = "auto"
+    device: str = "auto"  # auto, cpu, gpu, or a device's name in llama.cpp
+    parallel: bool = False  # also load all models at once, against one after another
+
+    def __post_init__(self) -> None:
+        _at_least("profile-load.gpu_layers", self.gpu_layers, -1)
+        _at_least("profile-load.context", self.context, 0)
+        _at_least("profile-load.threads", self.threads, 1)
+        _at_least("profile-load.batch", [self.batch], 1)
+        _at_least("profile-load.ubatch", [self.ubatch], 1)
+        for name, values in (("load_modes", self.load_modes), ("caches", self.caches)):
+            if not values:
+                raise InputError(f"profile-load.{name} names none", "name at least one, or leave the line out")
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """Everything that a profile file says; the options of a command replace single values."""
+
+    # Read by pydantic, also for the classes inside: nothing unknown, no text for a number.
+    __pydantic_config__: ClassVar[Mapping[str, object]] = {"extra": "forbid", "strict": True, "allow_inf_nan": False}
+
+    name: str
+    description: str = ""
+    targets: Mapping[str, float] = field(default_factory=dict)  # in the target's base unit, instead of the table's
+    required: tuple[str, ...] = ()  # targets that must be measured: a row that was not then changes the exit code
+    sampling: Sampling = Sampling()
+    models: Models = Models()
+    profile_load: ProfileLoadSettings = ProfileLoadSettings()
+    digest: str = ""  # of what is measured and how, with paths as they stand in the file
