@@ -1,0 +1,174 @@
+"""Loads one model to its first token through llama.cpp's low-level API, with a stamp at every step on the way."""
+
+from __future__ import annotations
+
+import ctypes
+import time
+from collections.abc import Callable
+from typing import Any
+
+from synapse_perf.llama.devices import UnknownDeviceError, add_rpc_server, choose, library, list_devices
+from synapse_perf.llama.native_log import NativeLog
+from synapse_perf.llama.settings import KV_TYPES, LoadSettings
+
+NATIVE_LOAD_MODES = {"read": 0, "mmap": 1, "mlock": 3, "direct": 4}
+PROMPT = b"Hello"
+ALL_LAYERS = 999
+
+
+class LoadFailed(Exception):  # noqa: N818  # says what happened
+    """llama.cpp refused; carries its own words."""
+
+
+class LoadedModel:
+    """The stamps (ns) of one load, and what has to be released after it."""
+
+    def __init__(self) -> None:
+        self.model: Any = None
+        self.context: Any = None
+        self.is_encoder = False
+        self.first_token = b""
+        self.stamps_ns: dict[str, int] = {}
+        self.progress: list[tuple[int, float]] = []  # stamp in ns, share of the bytes done
+        self.keep: list[Any] = []  # ctypes callbacks and arrays that llama.cpp points to
+
+    def release(self, low_level: Any) -> None:
+        """Free the context and the model; safe to call twice."""
+        if self.context is not None:
+            low_level.llama_free(self.context)
+            self.context = None
+        if self.model is not None:
+            low_level.llama_model_free(self.model)
+            self.model = None
+
+
+def low_level_api() -> Any:
+    """The ctypes bindings of llama.cpp itself; raises ImportError where llama-cpp-python is missing."""
+    from llama_cpp import llama_cpp
+
+    return llama_cpp
+
+
+def start_backend(low_level: Any) -> None:
+    """Initialise llama.cpp and every back end of this build; a Mac loads its shader library here."""
+    low_level.llama_backend_init()
+    library(low_level).ggml_backend_dev_count()
+
+
+def load_model(low_level: Any, settings: LoadSettings, log: NativeLog, *, no_alloc: bool = False) -> LoadedModel:
+    """Read the file up to the model; raises LoadFailed with llama.cpp's words."""
+    loaded = LoadedModel()
+    try:
+        for endpoint in settings.rpc_servers:
+            add_rpc_server(low_level, endpoint)
+        parameters = _model_parameters(low_level, settings, loaded)
+    except UnknownDeviceError as error:
+        raise LoadFailed(str(error)) from error
+    if no_alloc:
+        parameters.no_alloc = True
+    loaded.stamps_ns["load_started"] = time.perf_counter_ns()
+    loaded.model = low_level.llama_model_load_from_file(settings.model_path.encode(), parameters)
+    loaded.stamps_ns["load_ended"] = time.perf_counter_ns()
+    if not loaded.model:
+        loaded.model = None
+        raise LoadFailed(_last_words(log, "llama.cpp could not load the model and did not say why"))
+    return loaded
+
+
+def make_context(low_level: Any, settings: LoadSettings, loaded: LoadedModel, log: NativeLog) -> None:
+    """Allocate the KV cache and the compute buffers; raises LoadFailed with llama.cpp's words."""
+    loaded.is_encoder = _is_encoder(low_level, loaded.model)
+    parameters = _context_parameters(low_level, settings, loaded.is_encoder)
+    loaded.stamps_ns["context_started"] = time.perf_counter_ns()
+    loaded.context = low_level.llama_init_from_model(loaded.model, parameters)
+    loaded.stamps_ns["context_ended"] = time.perf_counter_ns()
+    if not loaded.context:
+        loaded.context = None
+        raise LoadFailed(_last_words(log, "llama.cpp could not make the context and did not say why"))
+
+
+def first_token(low_level: Any, loaded: LoadedModel) -> None:
+    """Tokenise a short prompt, decode it, and pick and detokenise one token; an encoder embeds the prompt instead."""
+    vocabulary = low_level.llama_model_get_vocab(loaded.model)
+    tokens = (low_level.llama_token * 16)()
+    count = low_level.llama_tokenize(vocabulary, PROMPT, len(PROMPT), tokens, 16, True, True)
+    if count <= 0:
+        raise LoadFailed(f"the tokenizer gives no token for {PROMPT.decode()!r}")
+    batch = low_level.llama_batch_get_one(tokens, count)
+    run = low_level.llama_encode if loaded.is_encoder else low_level.llama_decode
+    status = run(loaded.context, batch)
+    if status != 0:
+        raise LoadFailed(f"llama.cpp could not decode the first prompt (status {status})")
+    low_level.llama_synchronize(loaded.context)
+    if not loaded.is_encoder:
+        sampler = low_level.llama_sampler_init_greedy()
+        token = low_level.llama_sampler_sample(sampler, loaded.context, -1)
+        low_level.llama_sampler_free(sampler)
+        piece = ctypes.create_string_buffer(128)
+        length = low_level.llama_token_to_piece(vocabulary, token, piece, 128, 0, True)
+        loaded.first_token = piece.raw[: max(length, 0)]
+    loaded.stamps_ns["first_token"] = time.perf_counter_ns()
+
+
+def _model_parameters(low_level: Any, settings: LoadSettings, loaded: LoadedModel) -> Any:
+    parameters = low_level.llama_model_default_params()
+    parameters.n_gpu_layers = ALL_LAYERS if settings.n_gpu_layers < 0 else settings.n_gpu_layers
+    if hasattr(parameters, "load_mode"):
+        parameters.load_mode = NATIVE_LOAD_MODES[settings.load_mode]
+    else:  # llama.cpp before 2026 had booleans
+        parameters.use_mmap = settings.load_mode in ("mmap", "mlock")
+        parameters.use_mlock = settings.load_mode == "mlock"
+        if hasattr(parameters, "use_direct_io"):
+            parameters.use_direct_io = settings.load_mode == "direct"
+        elif settings.load_mode == "direct":
+            raise LoadFailed("this llama-cpp-python has no direct I/O; update it or leave the load mode out")
+    if settings.device != "auto" or settings.rpc_servers:
+        chosen = choose(list_devices(low_level), settings.device)
+        if chosen is not None:
+            if not chosen:
+                parameters.n_gpu_layers = 0
+            array = (ctypes.c_void_p * (len(chosen) + 1))(*[device.handle for device in chosen], None)
+            loaded.keep.append(array)
+            parameters.devices = ctypes.cast(array, ctypes.c_void_p)
+
+    def note_progress(share: float, _user_data: object, clock: Callable[[], int] = time.perf_counter_ns) -> bool:
+        loaded.progress.append((clock(), share))
+        return True
+
+    callback = low_level.llama_progress_callback(note_progress)
+    loaded.keep.append(callback)
+    parameters.progress_callback = callback
+    return parameters
+
+
+def _context_parameters(low_level: Any, settings: LoadSettings, is_encoder: bool) -> Any:
+    parameters = low_level.llama_context_default_params()
+    parameters.n_ctx = settings.n_ctx
+    parameters.n_batch = min(settings.n_batch, settings.n_ctx) if settings.n_ctx else settings.n_batch
+    parameters.n_ubatch = min(settings.n_ubatch, parameters.n_batch)
+    parameters.n_threads = settings.threads
+    parameters.n_threads_batch = settings.threads
+    parameters.type_k = KV_TYPES[settings.type_k]
+    parameters.type_v = KV_TYPES[settings.type_v]
+    parameters.no_perf = True
+    parameters.embeddings = is_encoder
+    if settings.flash_attn is not None:
+        if hasattr(parameters, "flash_attn_type"):
+            parameters.flash_attn_type = int(settings.flash_attn)
+        else:  # llama.cpp before late 2025 had a boolean
+            parameters.flash_attn = settings.flash_attn
+    return parameters
+
+
+def _is_encoder(low_level: Any, model: Any) -> bool:
+    """Whether the model embeds text instead of continuing it: its attention is not causal."""
+    value = ctypes.create_string_buffer(64)
+    low_level.llama_model_meta_val_str(model, b"general.architecture", value, 64)
+    key = value.value + b".attention.causal"
+    return low_level.llama_model_meta_val_str(model, key, value, 64) > 0 and value.value == b"false"
+
+
+def _last_words(log: NativeLog, otherwise: str) -> str:
+    """What llama.cpp said at error level, the cause first: it repeats itself on the way out."""
+    errors = log.errors()
+    return errors[0] if errors else otherwise

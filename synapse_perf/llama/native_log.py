@@ -1,0 +1,57 @@
+"""What llama.cpp says while it loads, each line with its moment and what the process had used by then."""
+
+from __future__ import annotations
+
+import ctypes
+import time
+from collections.abc import Callable
+from typing import Any
+
+LEVEL_DEBUG = 1
+LEVEL_ERROR = 4
+
+
+class NativeLog:
+    """Collects the fragments of llama.cpp's log.
+
+    llama.cpp's callback runs on the loading thread, within what is measured: it only appends. Debug lines are dropped
+    before they cost anything (a context prints thousands). Where a line is one of `marks`, a snapshot of the process's
+    counters is taken as well, for the accounting of phases.
+    """
+
+    def __init__(self, marks: tuple[bytes, ...] = (), snapshot: Callable[[], Any] | None = None) -> None:
+        self.marks = marks
+        self.snapshot = snapshot
+        self.fragments: list[tuple[int, int, bytes]] = []  # stamp in ns, level, text
+        self.snapshots: list[tuple[int, Any]] = []
+        self._callback: Any = None
+
+    def install(self, llama_cpp: Any) -> None:
+        """Take over the one global sink; llama-cpp-python's own drops llama.cpp's errors unless it is verbose."""
+        # Bound once: attribute look-ups would be paid on every line.
+        append, clock, marks, snapshot, note = (
+            self.fragments.append,
+            time.perf_counter_ns,
+            self.marks,
+            self.snapshot,
+            self.snapshots.append,
+        )
+
+        def receive(level: int, text: bytes, _user_data: object) -> None:
+            if level == LEVEL_DEBUG:
+                return
+            moment = clock()
+            append((moment, level, text))
+            if snapshot is not None and any(mark in text for mark in marks):
+                note((moment, snapshot()))
+
+        self._callback = llama_cpp.llama_log_callback(receive)
+        llama_cpp.llama_log_set(self._callback, ctypes.c_void_p(0))
+
+    def texts(self) -> list[tuple[int, int, str]]:
+        """The fragments decoded: (stamp in ns, level, text)."""
+        return [(stamp, level, text.decode("utf-8", "replace")) for stamp, level, text in self.fragments]
+
+    def errors(self) -> list[str]:
+        """llama.cpp's own words at error level, in order."""
+        return [text.strip() for _, level, text in self.texts() if level == LEVEL_ERROR and text.strip()]
