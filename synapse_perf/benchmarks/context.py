@@ -1,0 +1,67 @@
+"""What a benchmark may know and tell while it measures: its workload, the stamps of its start, stages, its processes.
+
+Plain classes: a dataclass costs half a millisecond to define, and this is defined within the starts that are measured.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Callable, Mapping
+
+from synapse_perf.samples import FailureKind, Json
+
+
+class BenchmarkFailed(Exception):  # noqa: N818  # it says what happened, as KeyboardInterrupt does
+    """A benchmark cannot go on; carries what the user will read, which becomes a Failure in the parent."""
+
+    def __init__(self, kind: FailureKind, message: str, remedy: str = "", detail: str = "") -> None:
+        super().__init__(message)
+        self.failure = {"kind": kind, "message": message, "remedy": remedy, "detail": detail}
+
+
+class Context:
+    """Handed to a benchmark's measure(); all stamps are on the machine-wide monotonic clock, in ns.
+
+    spawned_ns: the parent, right before it started this process; started_ns: the first statement that ran in it;
+    first_import_ns: around the import that had to come first; facts: filled by the benchmark, about the whole process.
+    """
+
+    def __init__(
+        self,
+        workload: Mapping[str, Json],
+        spawned_ns: int,
+        started_ns: int,
+        first_import_ns: tuple[int, int],
+        send: Callable[..., None],
+    ) -> None:
+        self.workload = workload
+        self.spawned_ns = spawned_ns
+        self.started_ns = started_ns
+        self.first_import_ns = first_import_ns
+        self.facts: dict[str, Json] = {}
+        self._send = send
+        self._processes: set[int] = set()
+
+    def stage(self, text: str) -> None:
+        """Tell the progress display what happens now."""
+        self._send("stage", text=text)
+
+    def process_started(self, pid: int) -> None:
+        """Promise that this child (the leader of its own process group) ends with the worker."""
+        self._processes.add(pid)
+        self._send("started", pid=pid)
+
+    def process_ended(self, pid: int) -> None:
+        """A child has been waited for."""
+        self._processes.discard(pid)
+        self._send("ended", pid=pid)
+
+    def end_processes(self) -> None:
+        """Kill every child that is still registered, and wait for it: a worker leaves no zombie either."""
+        for pid in tuple(self._processes):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(pid, signal.SIGKILL)
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, 0)

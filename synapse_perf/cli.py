@@ -1,0 +1,104 @@
+"""Registers the commands; the one place where errors become text and exit codes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from typing import Annotated, NoReturn
+
+import typer
+from typer.exceptions import Abort, TyperException
+
+from synapse_perf import __version__
+from synapse_perf.commands import baseline, cache, doctor, models, profile_load, profiles, report, schema
+from synapse_perf.commands.options import takes
+from synapse_perf.errors import ExitCode, SynapsePerfError
+
+EPILOG = (
+    "Exit codes: 0 pass · 1 a target missed or a regression · 2 wrong input · 3 inconclusive · 4 not comparable · "
+    "5 baseline missing · 6 failed while measuring · 130 interrupted"
+)
+
+app = typer.Typer(
+    name="synapse-perf",
+    help="Says where the time and the memory of local language models go, what bounds them, and whether they meet "
+    "their targets: measured, with intervals, or honestly inconclusive.",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["--help", "-h"]},
+)
+app.command("profile-load", no_args_is_help=False)(takes(profile_load.profile_load))
+app.command("doctor")(doctor.doctor)
+app.command("report")(report.report)
+app.command("schema")(schema.schema)
+app.add_typer(baseline.app, name="baseline")
+app.add_typer(models.app, name="models")
+app.add_typer(profiles.app, name="profiles")
+app.add_typer(cache.app, name="cache")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"synapse-perf {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _program(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Options of the program itself."""
+
+
+def main() -> NoReturn:
+    """Entry point of the console script and of ``python -m synapse_perf``."""
+    for name in ("SIGTERM", "SIGHUP"):  # end as Ctrl-C does: trials saved, workers gone
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), _interrupt)
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code; every error ends as one line on stderr."""
+    try:
+        code = app(args=list(arguments), prog_name="synapse-perf", standalone_mode=False)
+        sys.stdout.flush()
+    except SynapsePerfError as error:
+        if "--debug" in arguments:
+            raise
+        return _tell(error.message, error.remedy, error.exit_code)
+    except TyperException as error:
+        message = error.format_message()
+        # A command that needs arguments and got none has shown its help already, and has nothing more to say.
+        return _tell(message, _usage_hint(error), ExitCode.USAGE) if message.strip() else ExitCode.USAGE
+    except (KeyboardInterrupt, Abort):
+        return _tell("interrupted", "", ExitCode.INTERRUPTED)
+    except BrokenPipeError:  # the reader of stdout has gone, as with `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.PASS
+    except Exception as error:
+        if "--debug" in arguments:
+            raise
+        told = f"a fault of synapse-perf itself: {type(error).__name__}: {error}"
+        return _tell(told, "run it again with --debug, and report what it prints", ExitCode.MEASUREMENT_FAILED)
+    return int(code or 0)
+
+
+def _usage_hint(error: TyperException) -> str:
+    context = getattr(error, "ctx", None)
+    return f"see '{context.command_path} --help'" if context is not None else ""
+
+
+def _tell(message: str, remedy: str, code: ExitCode) -> int:
+    hint = f"\nhint: {remedy}" if remedy else ""
+    typer.echo(f"error: {message}{hint}", err=True)
+    return code
+
+
+def _interrupt(_number: int, _frame: object) -> NoReturn:
+    raise KeyboardInterrupt

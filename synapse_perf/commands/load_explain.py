@@ -1,0 +1,45 @@
+"""What do the figures of a run of profile-load mean, and what should change?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from synapse_perf.analyze.bottleneck import bottlenecks
+from synapse_perf.analyze.load_modes import best_variants
+from synapse_perf.analyze.load_starts import starts_of
+
+if TYPE_CHECKING:
+    from synapse_perf.model import Finding, Metric, Trial
+
+SEVERITIES = ("high", "medium", "low", "info")
+
+
+def explain(metrics: Sequence[Metric], trials: Sequence[Trial], confidence: float) -> tuple[Finding, ...]:
+    """Every finding, the severest first."""
+    starts = starts_of(metrics)
+    findings = [*bottlenecks(starts), *best_variants(starts, confidence), *_from_logs(trials)]
+    return tuple(sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity)))
+
+
+def _from_logs(trials: Sequence[Trial]) -> list[Finding]:
+    """What llama.cpp's own log says of the reference starts, once for each model and kind of finding."""
+    from synapse_perf.llama.load_advice import advice
+    from synapse_perf.llama.load_log import read_load, read_text
+    from synapse_perf.llama.load_phases import find_phases
+
+    found: dict[tuple[str, str], Finding] = {}
+    for trial in trials:
+        log = trial.facts.get("log")
+        if trial.spec.benchmark != "profile_load" or trial.spec.labels.get("variant") or not log:
+            continue
+        lines = read_text(str(log))
+        for finding in advice(read_load(lines), find_phases(lines)):
+            found.setdefault((trial.spec.labels["model"], finding.id), finding)
+    return [_about(model, finding) for (model, _), finding in found.items()]
+
+
+def _about(model: str, finding: Finding) -> Finding:
+    from dataclasses import replace
+
+    return replace(finding, cause=f"{model}: {finding.cause}", evidence={"model": model, **finding.evidence})

@@ -1,0 +1,77 @@
+"""Why did a worker end without saying so?"""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+from synapse_perf.model import Failure
+from synapse_perf.units import format_duration
+
+TOLD_LINES = 12
+
+
+def oom_kills() -> int | None:
+    """How often the kernel's out-of-memory killer has struck, in this control group or, failing that, the machine."""
+    for path, separator in ((_memory_events(), " "), (Path("/proc/vmstat"), " ")):
+        try:
+            for line in path.read_text().splitlines():
+                name, _, value = line.partition(separator)
+                if name == "oom_kill":
+                    return int(value)
+        except (OSError, ValueError):
+            continue
+    return None
+
+
+def _memory_events() -> Path:
+    try:
+        group = Path("/proc/self/cgroup").read_text().strip().rpartition(":")[2]
+    except OSError:
+        group = "/"
+    return Path("/sys/fs/cgroup") / group.lstrip("/") / "memory.events"
+
+
+def explain_death(
+    returncode: int | None, stderr: str, stage: str, timed_out_after_s: float | None, kills_before: int | None
+) -> Failure:
+    """A worker's exit status in words; `detail` carries the last lines that it or llama.cpp wrote."""
+    detail = "\n".join(stderr.strip().splitlines()[-TOLD_LINES:])
+    if timed_out_after_s is not None:
+        return Failure(
+            "time-out",
+            f"no end after {format_duration(timed_out_after_s)}, in the stage: {stage}",
+            "choose a smaller model or context, or more time with --max-time",
+            detail,
+        )
+    if returncode is not None and returncode < 0:
+        return _explain_signal(-returncode, detail, stage, kills_before)
+    last = detail.splitlines()[-1] if detail else "it wrote nothing"
+    return Failure("crash", f"the worker ended with status {returncode} in the stage: {stage}: {last}", "", detail)
+
+
+def _explain_signal(number: int, detail: str, stage: str, kills_before: int | None) -> Failure:
+    name = signal.Signals(number).name if number in signal.valid_signals() else f"signal {number}"
+    kills_now = oom_kills()
+    if number == signal.SIGKILL:
+        if kills_before is not None and kills_now is not None and kills_now > kills_before:
+            return Failure(
+                "out-of-memory",
+                f"the system killed the worker because memory ran out, in the stage: {stage}",
+                "choose a smaller model, context or KV type, or close other programs",
+                detail,
+            )
+        return Failure(
+            "crash",
+            f"something killed the worker (SIGKILL) in the stage: {stage}",
+            "if it was the system's out-of-memory killer, choose a smaller model or context",
+            detail,
+        )
+    words = next((line for line in reversed(detail.splitlines()) if "GGML_ASSERT" in line or "error" in line), "")
+    told = f": {words.strip()}" if words else ""
+    return Failure(
+        "crash",
+        f"the worker died of {name} in the stage: {stage}{told}",
+        "run it again with --debug for its log",
+        detail,
+    )

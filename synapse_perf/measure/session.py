@@ -1,0 +1,53 @@
+"""Runs trials one after another as a policy asks for them, until it is content or the user interrupts."""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from synapse_perf.measure.events import Observe, TrialFinished, TrialStarted
+from synapse_perf.measure.register import Register, sweep
+from synapse_perf.measure.runner import Attach, run_trial
+from synapse_perf.model import Policy, Trial
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Every trial that was finished; `is_interrupted` when the user did not want more."""
+
+    trials: tuple[Trial, ...]
+    is_interrupted: bool
+
+
+def run_trials(
+    policy: Policy, *, planned: int, register_directory: Path, observe: Observe, attach: Attach | None = None
+) -> Outcome:
+    """Ask the policy, run the trial, ask again.
+
+    `planned` is the least number of trials, for the display; `attach` is for trials that a profiler watches.
+    """
+    sweep(register_directory)
+    register = Register(register_directory)
+    trials: tuple[Trial, ...] = ()
+    processes: Counter[tuple[str, tuple[tuple[str, str], ...]]] = Counter()
+    try:
+        while (spec := policy(trials)) is not None:
+            case = (spec.arm, tuple(sorted(spec.labels.items())))
+            processes[case] += 1
+            observe(TrialStarted(spec, processes[case], len(trials), planned, _time_left(trials, planned)))
+            trial = run_trial(spec, processes[case], register=register, observe=observe, attach=attach)
+            trials = (*trials, trial)
+            observe(TrialFinished(trial))
+    except KeyboardInterrupt:
+        return Outcome(trials, is_interrupted=True)
+    finally:
+        register.end_all()
+    return Outcome(trials, is_interrupted=False)
+
+
+def _time_left(trials: tuple[Trial, ...], planned: int) -> float | None:
+    if not trials:
+        return None
+    return statistics.median(trial.wall_s for trial in trials) * max(planned - len(trials), 1)

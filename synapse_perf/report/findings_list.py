@@ -1,0 +1,50 @@
+"""What was found, and what would change it? Each finding with all six fields, the unknown ones shown as such."""
+
+from __future__ import annotations
+
+from synapse_perf.model import Finding, Result, Severity
+from synapse_perf.report.document import Block, Fields, Paragraph, Section, Tone
+from synapse_perf.report.figures import NOT_YET, format_evidence, format_gain
+
+_ORDER: tuple[Severity, ...] = ("high", "medium", "low", "info")
+_TONES: dict[Severity, Tone] = {"high": "bad", "medium": "warn", "low": "strong", "info": "strong"}
+
+
+def ranked_findings(result: Result) -> tuple[Finding, ...]:
+    """The most severe first; among equals the one that gives most seconds, else in the order of the result."""
+    return tuple(sorted(result.findings, key=lambda finding: (_ORDER.index(finding.severity), -_seconds(finding))))
+
+
+def _seconds(finding: Finding) -> float:
+    return finding.gain.value if finding.gain and finding.gain.unit == "s" else 0.0
+
+
+def findings_section(result: Result) -> Section:
+    findings = ranked_findings(result)
+    if not findings:
+        measured = any(metric.summary.count for metric in result.metrics)
+        text = "None: nothing measured here names a cause." if measured else "None, as nothing was measured."
+        return Section("Findings", (Paragraph(text),))
+    blocks: list[Block] = []
+    for number, finding in enumerate(findings, start=1):
+        marker = f"{number}."
+        cause = finding.cause or NOT_YET
+        blocks.append(Paragraph(f"{cause} [{finding.severity}, {finding.id}]", _TONES[finding.severity], marker))
+        blocks.append(Fields(_fields(finding), indent=len(marker) + 1))
+    return Section("Findings", tuple(blocks))
+
+
+def _fields(finding: Finding) -> tuple[tuple[str, str], ...]:
+    """All of them; those that nobody knows yet share a line, so that they do not bury the others."""
+    texts = {
+        "evidence": format_evidence(finding.evidence),
+        "gain": format_gain(finding.gain),
+        "change": finding.change.strip() or NOT_YET,
+        "check": finding.check.strip() or NOT_YET,
+        "alert": finding.alert.strip() or NOT_YET,
+    }
+    known = tuple((name, text) for name, text in texts.items() if text != NOT_YET)
+    unknown = [name for name, text in texts.items() if text == NOT_YET]
+    if len(unknown) < 2:
+        return tuple(texts.items())
+    return (*known, ("unknown", f"{', '.join(unknown)}: {NOT_YET}"))

@@ -1,0 +1,117 @@
+"""What would a run do, how long would it take and how much would it read? Shown before anything starts."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict, dataclass
+
+from synapse_perf.report.characters import needs_ascii, wants_color
+from synapse_perf.report.document import Block, Cell, Column, Document, Fields, Paragraph, Row, Section, Table
+from synapse_perf.report.figures import UNKNOWN
+from synapse_perf.report.render import Format, terminal_width
+from synapse_perf.units import format_bytes, format_duration
+
+
+@dataclass(frozen=True, slots=True)
+class PlanStep:
+    """One arm of the run; `seconds_each` is None where nothing tells how long it takes."""
+
+    name: str
+    repeats_at_least: int
+    seconds_each: float | None
+    bytes_read_each: int
+    bytes_written_each: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DryRun:
+    """All steps of a run, what it would write, and the time after which it starts no more trials."""
+
+    benchmark: str
+    profile: str
+    steps: tuple[PlanStep, ...]
+    outputs: tuple[str, ...] = ()
+    max_time_s: float | None = None
+    notes: tuple[str, ...] = ()
+
+
+def render_plan(
+    plan: DryRun,
+    kind: Format = "console",
+    *,
+    width: int | None = None,
+    color: bool | None = None,
+    ascii_only: bool | None = None,
+) -> str:
+    """The plan as text that ends with a line break; what is not given follows stdout."""
+    if kind == "json":
+        return json.dumps({"kind": "plan", **asdict(plan)}, indent=2) + "\n"
+    plain = needs_ascii(sys.stdout) if ascii_only is None else ascii_only
+    document = plan_document(plan)
+    if kind == "md":
+        from synapse_perf.report.markdown import to_markdown
+
+        return to_markdown(document, ascii_only=plain)
+    from synapse_perf.report.console import to_console
+
+    return to_console(
+        document,
+        width=terminal_width() if width is None else width,
+        color=wants_color(sys.stdout) if color is None else color,
+        ascii_only=plain,
+    )
+
+
+def plan_document(plan: DryRun) -> Document:
+    trials = sum(step.repeats_at_least for step in plan.steps)
+    summary = f"Dry run of {plan.benchmark} (profile {plan.profile}): nothing was measured"
+    blocks: list[Block] = [_steps_table(plan.steps)] if plan.steps else [Paragraph("Nothing would be measured.")]
+    known = [step.seconds_each * step.repeats_at_least for step in plan.steps if step.seconds_each is not None]
+    unknown = len(plan.steps) - len(known)
+    time = format_duration(sum(known)) if known else UNKNOWN
+    if known and unknown:
+        time += f" and {unknown} step{'s' if unknown > 1 else ''} whose time is {UNKNOWN}"
+    limit = UNKNOWN if plan.max_time_s is None else format_duration(plan.max_time_s)
+    totals = (
+        ("trials", f"at least {trials}; more while a check is undecided"),
+        ("time", f"about {time}" if known else time),
+        ("limit", f"no new trial after {limit}" if plan.max_time_s is not None else "none"),
+        ("reads", format_bytes(sum(step.bytes_read_each * step.repeats_at_least for step in plan.steps))),
+        ("writes", format_bytes(sum(step.bytes_written_each * step.repeats_at_least for step in plan.steps))),
+        ("outputs", "\n".join(plan.outputs) or "none but stdout and the saved run"),
+    )
+    sections = [
+        Section("", (Paragraph(summary, "strong"),)),
+        Section("Steps", tuple(blocks)),
+        Section("In all", (Fields(totals),)),
+    ]
+    if plan.notes:
+        sections.append(Section("Notes", tuple(Paragraph(note, marker="-") for note in plan.notes)))
+    return tuple(sections)
+
+
+def _steps_table(steps: tuple[PlanStep, ...]) -> Table:
+    columns = (
+        Column("step", shrink="wrap"),
+        Column("times", "right"),
+        Column("each", "right"),
+        Column("together", "right"),
+        Column("reads each", "right"),
+        Column("writes each", "right"),
+    )
+    unknown = UNKNOWN if any(step.seconds_each is not None for step in steps) else ""  # an empty column is not shown
+    return Table(columns, tuple(_row(step, unknown) for step in steps))
+
+
+def _row(step: PlanStep, unknown: str) -> Row:
+    each, times = step.seconds_each, step.repeats_at_least
+    cells = (
+        step.name,
+        f"≥ {times}",
+        unknown if each is None else f"~{format_duration(each)}",
+        unknown if each is None else f"~{format_duration(each * times)}",
+        format_bytes(step.bytes_read_each) if step.bytes_read_each else "none",
+        format_bytes(step.bytes_written_each) if step.bytes_written_each else "",
+    )
+    return Row(tuple(map(Cell, cells)))

@@ -1,0 +1,88 @@
+"""Which text does a result become, on stdout and in files?"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from synapse_perf.errors import InputError
+from synapse_perf.model import Result
+from synapse_perf.report.characters import needs_ascii, wants_color
+
+Format: TypeAlias = Literal["console", "json", "md"]
+FORMATS: tuple[Format, ...] = ("console", "json", "md")
+OUTPUT_SUFFIXES = (".json", ".md")
+DEFAULT_WIDTH = 80
+
+
+def render(
+    result: Result,
+    kind: Format,
+    *,
+    width: int | None = None,
+    color: bool | None = None,
+    ascii_only: bool | None = None,
+) -> str:
+    """The result as text that ends with a line break.
+
+    Where width, colour or characters are not given, they follow stdout: the terminal's width (80 where there is none),
+    colour on a capable terminal without NO_COLOR, ASCII where its encoding is not Unicode.
+    """
+    plain = needs_ascii(sys.stdout) if ascii_only is None else ascii_only
+    if kind == "json":
+        from synapse_perf.results import dumps
+
+        return _escape_json(dumps(result)) if plain else dumps(result)
+    from synapse_perf.report.sections import sections_of
+
+    document = sections_of(result)
+    if kind == "md":
+        from synapse_perf.report.markdown import to_markdown
+
+        return to_markdown(document, ascii_only=plain)
+    from synapse_perf.report.console import to_console
+
+    return to_console(
+        document,
+        width=terminal_width() if width is None else width,
+        color=wants_color(sys.stdout) if color is None else color,
+        ascii_only=plain,
+    )
+
+
+def write_output(result: Result, path: Path) -> None:
+    """Write the report in the format of the path's suffix, whole or not at all; raises InputError with the cause."""
+    from synapse_perf.atomic_files import write_atomically
+
+    kind: Format = "json" if _suffix(path) == ".json" else "md"
+    write_atomically(path, render(result, kind, ascii_only=False))
+
+
+def check_output_path(path: Path) -> None:
+    """Raise InputError for a path that the report could not be written to: asked before anything is measured."""
+    from synapse_perf.atomic_files import check_writable
+
+    _suffix(path)
+    check_writable(path)
+
+
+def terminal_width() -> int:
+    """The columns of stdout's terminal, or 80; the variable COLUMNS decides over both."""
+    return shutil.get_terminal_size((DEFAULT_WIDTH, 24)).columns
+
+
+def _suffix(path: Path) -> str:
+    suffix = path.suffix.lower()
+    if suffix in OUTPUT_SUFFIXES:
+        return suffix
+    known = " and ".join(OUTPUT_SUFFIXES)
+    told = f"there is no format '{suffix}'" if suffix else "its name has no suffix to tell the format"
+    raise InputError(f"{path}: {told}", f"name a file that ends in {known.replace(' and ', ' or ')}")
+
+
+def _escape_json(text: str) -> str:
+    """The same JSON in ASCII: outside strings JSON is ASCII anyway."""
+    return "".join(char if char.isascii() else json.dumps(char)[1:-1] for char in text)

@@ -1,0 +1,124 @@
+"""What is the outcome, in one line, and which sentence of reason is behind it?"""
+
+from __future__ import annotations
+
+from synapse_perf.model import Check, CheckStatus, Result
+from synapse_perf.report.document import Block, Paragraph, Section
+from synapse_perf.report.figures import format_gain, where_of
+from synapse_perf.report.findings_list import ranked_findings
+from synapse_perf.report.targets_table import SAMPLE, SAMPLE_WORDS, STATUS_TONES, STATUS_WORDS, worst
+from synapse_perf.units import format_duration, format_value
+
+_OUTCOMES: dict[CheckStatus, str] = {
+    "fail": "missed",
+    "inconclusive": "not decided",
+    "not-comparable": "not comparable",
+    "not-measured": "not measured",
+    "pass": "met",
+}
+
+
+def verdict_section(result: Result) -> Section:
+    """The verdict line, the reasons, and how and where it was measured."""
+    line = f"{STATUS_WORDS[result.verdict]}: {'; '.join(_outcome(result))}"
+    blocks: list[Block] = [Paragraph(line, STATUS_TONES[result.verdict])]
+    blocks += [Paragraph(reason) for reason in _reasons(result)]
+    blocks += [Paragraph(text, "quiet") for text in (_run_text(result), _machine_text(result)) if text]
+    return Section("", tuple(blocks))
+
+
+def _outcome(result: Result) -> list[str]:
+    parts = []
+    measured = any(metric.summary.count for metric in result.metrics)
+    if result.subject == "sample":
+        parts.append(SAMPLE_WORDS[result.verdict] if measured else "sample, not your system")
+    else:
+        parts += _target_counts(result)
+    if not measured:
+        parts.append("nothing was measured")
+    regressed = sum(one.status == "regressed" for one in result.comparisons)
+    if regressed:
+        parts.append(f"{regressed} of {len(result.comparisons)} metrics regressed against the baseline")
+    if result.failures:
+        parts.append(f"{len(result.failures)} failure{'s' if len(result.failures) > 1 else ''}")
+    return parts
+
+
+def _target_counts(result: Result) -> list[str]:
+    targets = dict.fromkeys(check.target for check in result.checks)
+    rows = [worst([one for one in result.checks if one.target == name]) for name in targets]
+    texts = []
+    for status in sorted(_OUTCOMES, key=lambda status: status != result.verdict):  # what the verdict rests on first
+        shown = [_target_text(check) for check in rows if check.status == status]
+        if shown:
+            plural = "s" if len(shown) > 1 else ""
+            texts.append(f"{len(shown)} target{plural} {_OUTCOMES[status]} ({'; '.join(shown)})")
+    return texts or ["no target applies"]
+
+
+def _target_text(check: Check) -> str:
+    if check.observed is None:
+        return check.target
+    return f"{check.target} {format_value(check.observed, check.unit)}, limit {format_value(check.limit, check.unit)}"
+
+
+def _reasons(result: Result) -> list[str]:
+    """Why no target is decided, if so; then the top finding's cause with what a change gives."""
+    reasons = []
+    if result.failures and result.verdict == "not-measured":
+        first = result.failures[0]
+        where = where_of(first.labels, first.arm)
+        reasons.append(f"{where + ': ' if where else ''}{first.message}")
+    elif result.checks and (result.verdict not in ("pass", "fail") or not result.findings):
+        reasons.append(_check_reason(worst(list(result.checks))))
+    findings = ranked_findings(result)
+    if findings and findings[0].cause:
+        top = findings[0]
+        gain = f" Change 1 below gives {format_gain(top.gain)}." if top.gain and top.change else ""
+        reasons.append(f"{top.cause.rstrip('.')}.{gain}")
+    return reasons
+
+
+def _check_reason(check: Check) -> str:
+    if SAMPLE in check.reason:  # the verdict line has said that already
+        return f"{check.target}: {check.reason.partition(SAMPLE)[2].lstrip(': ')}."
+    return f"{_target_text(check)}: {check.reason}."
+
+
+def _run_text(result: Result) -> str:
+    trials = {
+        (trial.arm, trial.process, *(metric.labels.get(key) for key in ("model", "device", "cache", "variant")))
+        for metric in result.metrics
+        for trial in metric.trials
+    }
+    count = len(trials)
+    parts = [
+        result.benchmark,
+        f"profile {result.profile}" if result.profile else "",
+        f"{count} trial{'' if count == 1 else 's'} in {format_duration(result.duration_s)}",
+    ]
+    return " · ".join(part for part in parts if part)
+
+
+def _machine_text(result: Result) -> str:
+    started = result.started_at[:16].replace("T", " ") + " UTC"
+    return " · ".join(part for part in (started, _machine(result), _commit(result)) if part)
+
+
+def _machine(result: Result) -> str:
+    """What people know a machine by."""
+    known = result.environment.hardware_class
+    cores, memory = known.get("usable_cores"), known.get("memory_gib_pow2")
+    words = [
+        str(known.get("cpu_model") or known.get("architecture") or ""),
+        f"{cores} cores" if cores else "",
+        f"{memory} GiB" if memory else "",
+        *(str(gpu) for gpu in known.get("gpus") or ()),
+    ]
+    return ", ".join(word for word in words if word)
+
+
+def _commit(result: Result) -> str:
+    commit = str(result.environment.git.get("revision") or "")
+    changed = " with changes" if result.environment.git.get("dirty") else ""
+    return f"commit {commit[:10]}{changed}" if commit else ""

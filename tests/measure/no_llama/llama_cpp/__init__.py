@@ -1,0 +1,1 @@
+raise ImportError("planted: no llama_cpp here", name="llama_cpp")
