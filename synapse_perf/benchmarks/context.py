@@ -9,8 +9,12 @@ import contextlib
 import os
 import signal
 from collections.abc import Callable, Mapping
+from typing import TypeAlias
 
 from synapse_perf.samples import FailureKind, Json
+
+# A moment: the clock, and the main thread's time on a processor and in the run queue until then (None: not counted).
+Look: TypeAlias = tuple[int, int, int | None]
 
 
 class BenchmarkFailed(Exception):  # noqa: N818  # it says what happened, as KeyboardInterrupt does
@@ -25,7 +29,7 @@ class Context:
     """Handed to a benchmark's measure(); all stamps are on the machine-wide monotonic clock, in ns.
 
     spawned_ns: the parent, right before it started this process; started_ns: the first statement that ran in it;
-    first_import_ns: around the import that had to come first; facts: filled by the benchmark, about the whole process.
+    first_import: around the import that had to come first; facts: filled by the benchmark, about the whole process.
     """
 
     def __init__(
@@ -33,13 +37,13 @@ class Context:
         workload: Mapping[str, Json],
         spawned_ns: int,
         started_ns: int,
-        first_import_ns: tuple[int, int],
+        first_import: tuple[Look, Look],
         send: Callable[..., None],
     ) -> None:
         self.workload = workload
         self.spawned_ns = spawned_ns
         self.started_ns = started_ns
-        self.first_import_ns = first_import_ns
+        self.first_import = first_import
         self.facts: dict[str, Json] = {}
         self._send = send
         self._processes: set[int] = set()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from synapse_perf.benchmarks.context import BenchmarkFailed, Context
+from synapse_perf.benchmarks.context import BenchmarkFailed, Context, Look
 from synapse_perf.samples import Fact, Measurement, MetricDefinition, Sample
 
 if TYPE_CHECKING:
@@ -110,9 +110,9 @@ def _sample(
     inner = _inner_phases(lines, loaded)
     spans = [
         ("interpreter", context.spawned_ns, context.started_ns),
-        ("import", *context.first_import_ns),
+        ("import", context.first_import[0][0], context.first_import[1][0]),
         # What the worker itself needs before it can begin: this tool's overhead, told as such.
-        ("harness", context.first_import_ns[1], moments["backend_started"].at_ns),
+        ("harness", context.first_import[1][0], moments["backend_started"].at_ns),
         ("backend", moments["backend_started"].at_ns, moments["backend_ended"].at_ns),
         *inner.spans,
         ("first_token", stamps["context_ended"], stamps["first_token"]),
@@ -122,6 +122,7 @@ def _sample(
         **log_facts(said, settings.load_mode),
         **phase_usage(spans, [*(counters for _, counters in log.snapshots), *moments.values()]),
         **{name: value for name, value in memory.items() if name != "peak_rss"},
+        **_import_usage(*context.first_import),
         "blocked_s": _blocked_s(total_s, moments["first_token"]),
     }
     context.facts["log"] = "\n".join(line.text for line in lines)
@@ -149,6 +150,18 @@ def _inner_phases(lines: list[LogLine], loaded: LoadedModel) -> LoadPhases:
         context_end_ns=stamps["context_ended"],
         progress=loaded.progress,
     )
+
+
+def _import_usage(start: Look, end: Look) -> dict[str, Fact]:
+    """What the import used; it comes before the tool's own counters can be loaded."""
+    if start[2] is None or end[2] is None:
+        return {}
+    wall_s, on_cpu_s, run_queue_s = (end[0] - start[0]) * 1e-9, (end[1] - start[1]) * 1e-9, (end[2] - start[2]) * 1e-9
+    return {
+        "import.on_cpu_s": on_cpu_s,
+        "import.run_queue_s": run_queue_s,
+        "import.blocked_s": max(0.0, wall_s - on_cpu_s - run_queue_s),
+    }
 
 
 def _blocked_s(total_s: float, end: Counters) -> float | None:

@@ -86,10 +86,11 @@ class LoadRun:
 
     def dry_run(self) -> int:
         """Tell what would be done, and do nothing."""
-        from synapse_perf.report.plan import DryRun, PlanStep, render_plan
+        from synapse_perf.commands.load_dry_run import earlier_results, plan_steps
+        from synapse_perf.report.plan import DryRun, render_plan
 
-        steps = [PlanStep(case.name, self.bounds.minimum, None, case.reads_bytes) for case in self.cases]
-        notes = [f"{failure.message}" for failure in self.choice.unusable]
+        steps, note = plan_steps(self.cases, self.choice.models, self.bounds.minimum, earlier_results())
+        notes = [note, *(failure.message for failure in self.choice.unusable)]
         plan = DryRun(
             "profile-load",
             self.choice.profile_name,
@@ -108,6 +109,9 @@ class LoadRun:
 
         started_at, started_s = utc_timestamp(), time.monotonic()
         warnings = list(warnings_before("load"))
+        if not self.options.quiet:
+            for warning in warnings:
+                typer.echo(f"warning: {warning}", err=True)
         outcome = self._run_trials()
         result = self._result(outcome, started_at, warnings)
         result = replace(result, duration_s=time.monotonic() - started_s)
@@ -141,6 +145,7 @@ class LoadRun:
 
     def _result(self, outcome: Outcome, started_at: str, warnings: list[str]) -> Result:
         from synapse_perf.analyze.collect import metrics_of
+        from synapse_perf.analyze.disturbance import disturbance_warnings, excuse_disturbed
         from synapse_perf.analyze.stopping import explain_stop, undecided_by, what_more_time_would_settle
         from synapse_perf.analyze.verdict import check_targets, overall_verdict
         from synapse_perf.benchmarks.profile_load import METRICS
@@ -157,10 +162,11 @@ class LoadRun:
             subject=self.subject,
             profile=self.choice.profile_name,
         )
+        checks = excuse_disturbed(checks, metrics)
         judgement = self._judgement()
         undecided = undecided_by(judgement, self.arms)
         warnings += what_more_time_would_settle(outcome.trials, self.arms, judgement)
-        warnings += warnings_of(outcome.trials)
+        warnings += [*warnings_of(outcome.trials), *disturbance_warnings(outcome.trials)]
         return Result(
             benchmark="profile-load",
             subject=self.subject,

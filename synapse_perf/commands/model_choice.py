@@ -91,7 +91,12 @@ def _found(profile: Profile) -> list[Path]:
     from synapse_perf.gguf_files.discovery import find_models
 
     search = [Path(directory) for directory in profile.models.search]
-    return [model.path for model in find_models(search) if model.problem is None and not model.is_sample]
+    # Encoders embed text; asking them for tokens is no start of a language model. By name they can be profiled.
+    return [
+        model.path
+        for model in find_models(search)
+        if model.header is not None and model.header.generates and not model.is_sample
+    ]
 
 
 def _look_at(label: str, name: str, search: Sequence[Path]) -> tuple[ModelUnderTest, GgufHeader]:
@@ -102,7 +107,7 @@ def _look_at(label: str, name: str, search: Sequence[Path]) -> tuple[ModelUnderT
     header = read_header(path)
     model = ModelUnderTest(
         label=label or _short_name(path),
-        path=str(path.resolve()),
+        path=str(path.absolute()),  # as it is named: llama.cpp finds the parts of a split model by their names
         files=tuple(str(part.resolve()) for part in header.parts),
         size_bytes=header.size_bytes,
         digest=header.digest,

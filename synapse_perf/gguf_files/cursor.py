@@ -45,9 +45,8 @@ class Cursor:
         return InputError(f"{self._path}: {line}", remedy)
 
     def cut_off(self, missing_bytes: int) -> InputError:
-        return self.error(
-            f"the file is cut off in its {self.part}, at least {missing_bytes} bytes are missing", FETCH_AGAIN
-        )
+        missing = "1 byte is" if missing_bytes == 1 else f"{missing_bytes} bytes are"
+        return self.error(f"the file is cut off in its {self.part}, at least {missing} missing", FETCH_AGAIN)
 
     def check_count(self, count: int, smallest_bytes: int) -> None:
         """InputError when so many entries of at least that size cannot follow."""

@@ -60,7 +60,7 @@ def resolve_model(name_or_path: str | Path, extra: Sequence[Path] = ()) -> Path:
     if os.sep in wanted and path.suffix.lower() == ".gguf":
         raise InputError(f"{path} does not exist", "check the path, or see `synapse-perf models list`")
     models = find_models(extra)
-    matches = _matches(wanted.lower(), models)
+    matches = _matches(wanted.lower().removesuffix(".gguf"), models)
     if len(matches) == 1:
         return _usable(matches[0])
     if matches:

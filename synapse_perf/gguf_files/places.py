@@ -74,8 +74,19 @@ def _user_cache() -> Path:
 
 
 def _lm_studio() -> Iterator[Candidate]:
-    for folder in (Path.home() / ".lmstudio" / "models", Path.home() / ".cache" / "lm-studio" / "models"):
-        yield from _in_folder(folder, "lm-studio")
+    for home in (Path.home() / ".lmstudio", Path.home() / ".cache" / "lm-studio"):
+        for folder in (home / "models", _moved_by_settings(home)):
+            if folder is not None:
+                yield from _in_folder(folder, "lm-studio")
+
+
+def _moved_by_settings(home: Path) -> Path | None:
+    """The folder that people chose for their models in LM Studio."""
+    try:
+        chosen = json.loads((home / "settings.json").read_bytes())["downloadsFolder"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return Path(chosen) if isinstance(chosen, str) and chosen else None
 
 
 def _llama_cpp() -> Iterator[Candidate]:

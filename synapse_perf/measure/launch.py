@@ -31,6 +31,16 @@ def register_package() -> None:
     sys.modules["synapse_perf"] = package
 
 
+def look() -> "tuple[int, int, int | None]":
+    """The clock, and this thread's time on a processor and in the run queue so far, all in ns."""
+    try:
+        with open("/proc/thread-self/schedstat", "rb") as file:  # noqa: PTH123
+            queued: int | None = int(file.read().split()[1])
+    except (OSError, IndexError, ValueError):
+        queued = None  # not Linux
+    return time.perf_counter_ns(), time.thread_time_ns(), queued
+
+
 def import_first(module: str) -> "Exception | None":
     """Import the module and return the error if it cannot be had."""
     try:
@@ -43,10 +53,10 @@ def import_first(module: str) -> "Exception | None":
 if __name__ == "__main__":
     channel_fd = take_over_stdout()
     sys.path[0] = os.getcwd()  # noqa: PTH109  # instead of this script's directory: user code is found as with python -m
-    import_started_ns = time.perf_counter_ns()
+    import_started = look()
     import_error = import_first(sys.argv[1]) if len(sys.argv) > 1 else None
-    import_ended_ns = time.perf_counter_ns()
+    import_ended = look()
     register_package()
     from synapse_perf.measure.worker import main
 
-    main(channel_fd, STARTED_NS, (import_started_ns, import_ended_ns), import_error)
+    main(channel_fd, STARTED_NS, (import_started, import_ended), import_error)

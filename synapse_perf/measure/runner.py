@@ -18,6 +18,8 @@ from typing import IO, TYPE_CHECKING
 from synapse_perf.benchmarks import module_name
 from synapse_perf.clock import now_ns, seconds_between
 from synapse_perf.host import page_cache
+from synapse_perf.host.pressure import ContentionMeter, disturbances
+from synapse_perf.host.pressure import facts as contention_facts
 from synapse_perf.measure import protocol
 from synapse_perf.measure.death import explain_death, oom_kills
 from synapse_perf.measure.events import Observe, StageEntered
@@ -53,16 +55,18 @@ def run_trial(
             return _not_started(spec, process, error)
         register.add(worker.pid)
         report = _Report(worker, register, observe, attach)
-        try:
-            is_late = _hear_out(worker, spec, spawned_ns, report)
-        finally:
-            _end(worker)
-            register.remove(worker.pid)
+        with ContentionMeter() as meter:
+            try:
+                is_late = _hear_out(worker, spec, spawned_ns, report)
+            finally:
+                _end(worker)
+                register.remove(worker.pid)
         failure = report.failure
         if failure is None and not report.is_done:
             failure = explain_death(
                 worker.returncode, _tail(stderr), report.stage, spec.timeout_s if is_late else None, kills_before
             )
+    certificate |= contention_facts(meter.result) if meter.result else {}
     if failure is not None:
         failure = replace(failure, arm=spec.arm, labels=dict(spec.labels))
     return Trial(
@@ -72,6 +76,7 @@ def run_trial(
         wall_s=seconds_between(started_ns, now_ns()),
         facts=report.facts,
         failure=failure,
+        warnings=disturbances(meter.result) if meter.result else (),
     )
 
 

@@ -10,7 +10,7 @@ import threading
 from typing import Any, NoReturn
 
 from synapse_perf.benchmarks import module_name
-from synapse_perf.benchmarks.context import BenchmarkFailed, Context
+from synapse_perf.benchmarks.context import BenchmarkFailed, Context, Look
 from synapse_perf.samples import Sample
 
 PR_SET_PTRACER = 0x59616D61  # linux/prctl.h
@@ -31,9 +31,7 @@ class Channel:
                 line = line[os.write(self._descriptor, line) :]
 
 
-def main(
-    channel_fd: int, started_ns: int, first_import_ns: tuple[int, int], import_error: Exception | None
-) -> NoReturn:
+def main(channel_fd: int, started_ns: int, first_import: tuple[Look, Look], import_error: Exception | None) -> NoReturn:
     """Serve one request and end the process."""
     channel = Channel(channel_fd)
     # Raw reads: a buffered reader would be locked by the lifeline's thread when the process ends.
@@ -43,7 +41,7 @@ def main(
     channel.send("ready", pid=os.getpid())
     if _read_line().strip() != "go":
         os._exit(1)
-    context = Context(request["workload"], request["spawned_ns"], started_ns, first_import_ns, channel.send)
+    context = Context(request["workload"], request["spawned_ns"], started_ns, first_import, channel.send)
     threading.Thread(target=_hold_lifeline, args=(context,), daemon=True).start()
     try:
         if import_error is not None:

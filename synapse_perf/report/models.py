@@ -81,7 +81,7 @@ def cache_document(files: Sequence[CachedFile], directory: str) -> Document:
     summary = f"{len(files)} {'file' if len(files) == 1 else 'files'}, {total}, in {shorten_home(directory)}"
     blocks: list[Block] = [Paragraph(summary, "strong")]
     if files:
-        columns = (Column("file", shrink="wrap"), Column("size", align="right"), Column("made from", shrink="wrap"))
+        columns = (Column("file"), Column("size", align="right"), Column("made from", shrink="wrap"))
         blocks.append(Table(columns, tuple(_cached_row(file) for file in files)))
     return (Section("", tuple(blocks)),)
 

@@ -8,9 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from synapse_perf.gguf_files.embedded import EMBEDDED_SHAPES
-from synapse_perf.gguf_files.encoding import Entry
 from synapse_perf.gguf_files.formats import STRING, UINT32
-from synapse_perf.gguf_files.shapes import Shape, find_shape
+from synapse_perf.gguf_files.shapes import find_shape
 
 TINY_QWEN = replace(
     EMBEDDED_SHAPES["fast"],
@@ -108,10 +107,3 @@ def split_part(index: int, count: int, tensors: Sequence[Tensor] = (Tensor("a"),
 
 def split_names(stem: str, count: int) -> list[str]:
     return [f"{stem}-{number:05d}-of-{count:05d}.gguf" for number in range(1, count + 1)]
-
-
-def shape_named(name: str, like: Shape = TINY_QWEN) -> Shape:
-    return replace(like, name=name, title=name)
-
-
-__all__ = ["ARCHITECTURE", "TINY_LLAMA", "TINY_QWEN", "TINY_UNTIED", "Entry", "Tensor", "entry", "gguf", "numbers"]

@@ -107,6 +107,19 @@ def test_models_of_lm_studio_and_llama_cpp_are_found(home: Path) -> None:
     ]
 
 
+def test_the_folder_chosen_in_lm_studio_is_looked_at(home: Path, tmp_path: Path) -> None:
+    settings = json.dumps({"downloadsFolder": str(tmp_path / "moved")})
+    write(home / ".lmstudio", settings.encode(), "settings.json")
+    write(tmp_path / "moved" / "someone" / "repo", gguf(), "m.gguf")
+    assert only(find_models()).source == "lm-studio"
+
+
+@pytest.mark.parametrize("settings", [b"", b"{", b"[]", b"{}", b'{"downloadsFolder": 5}', b"\xff"])
+def test_damaged_settings_of_lm_studio_change_nothing(home: Path, settings: bytes) -> None:
+    write(home / ".lmstudio", settings, "settings.json")
+    assert find_models() == []
+
+
 def test_models_of_ollama_have_their_name_and_tag(home: Path) -> None:
     blob = in_ollama(home / ".ollama" / "models", "qwen3", "4b", gguf())
     model = only(find_models())
@@ -230,6 +243,7 @@ def folder(tmp_path: Path) -> Path:
         ("Qwen3-8B", "Qwen3-8B.gguf"),
         ("qwen3-8b-q", "Qwen3-8B-Q4_K_M.gguf"),
         ("gemma", "gemma-3-4b-it.gguf"),
+        ("qwen3-8b.gguf", "Qwen3-8B.gguf"),
         ("4b-it", "gemma-3-4b-it.gguf"),
     ],
 )
