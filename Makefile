@@ -16,7 +16,7 @@ FIND_PYTHON = for python in $(or $(PYTHON),python3 python3.13 python3.12 python3
 		echo "  install one (Debian 12: apt-get install python3 python3-venv), or: make setup PYTHON=/path/to/python3" >&2; \
 		exit 1; fi
 
-.PHONY: help setup run test check bench lock clean
+.PHONY: help setup run test check docs bench lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,7 +38,10 @@ test: setup ## Run the tests, without the benchmarks
 	@$(BIN)/python -m pytest $(ARGS)
 
 check: setup ## Check format, lint, types, import layers and the rules of the tree
-	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports && $(BIN)/python .ci/rules.py
+	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports && $(BIN)/python .ci/rules.py && $(BIN)/python .ci/readme.py --check
+
+docs: setup ## Write the parts of the README that are made from the code
+	@$(BIN)/python .ci/readme.py
 
 bench: setup ## Run the benchmarks of the toolkit itself
 	@$(BIN)/python -m pytest tests/bench --benchmark-only $(ARGS)

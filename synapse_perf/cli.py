@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 from collections.abc import Sequence
@@ -14,12 +15,10 @@ from typer.exceptions import Abort, TyperException
 from synapse_perf import __version__
 from synapse_perf.commands import baseline, cache, doctor, models, profile_load, profiles, report, schema
 from synapse_perf.commands.options import takes
-from synapse_perf.errors import ExitCode, SynapsePerfError
+from synapse_perf.errors import MEANINGS, ExitCode, SynapsePerfError
 
-EPILOG = (
-    "Exit codes: 0 pass · 1 a target missed or a regression · 2 wrong input · 3 inconclusive · 4 not comparable · "
-    "5 baseline missing · 6 failed while measuring · 130 interrupted"
-)
+# The words before the colon or the comma: enough for a reminder, the README has them whole.
+EPILOG = "Exit codes: " + " · ".join(f"{code:d} {re.split('[:,]', text)[0]}" for code, text in MEANINGS.items())
 
 app = typer.Typer(
     name="synapse-perf",

@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """Every exit code of the program; when several apply, the first of `PRECEDENCE` wins."""
+    """Every exit code of the program; `MEANINGS` has the words, `PRECEDENCE` which wins."""
 
     PASS = 0
     FAIL = 1
@@ -18,6 +18,18 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130
 
 
+MEANINGS = {
+    ExitCode.PASS: "pass",
+    ExitCode.FAIL: "a target missed, a regression or a leak confirmed",
+    ExitCode.USAGE: "wrong before measuring: usage, profile, or missing, unreadable or corrupt input",
+    ExitCode.INCONCLUSIVE: "inconclusive: too close, too noisy, or the machine unfit",
+    ExitCode.NOT_COMPARABLE: "not comparable: hardware class, schema or workload differ",
+    ExitCode.NO_BASELINE: "the baseline is missing",
+    ExitCode.MEASUREMENT_FAILED: "failed while measuring: a crash, a time-out, no memory left",
+    ExitCode.INTERRUPTED: "interrupted",
+}
+
+# When several apply, the first of these wins.
 PRECEDENCE = (
     ExitCode.INTERRUPTED,
     ExitCode.USAGE,

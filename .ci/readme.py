@@ -1,0 +1,104 @@
+"""Which parts of the README are made from the code? Writes them anew; --check tells whether they are up to date.
+
+A part stands between ``<!-- made: NAME -->`` and ``<!-- end -->``; each name is a function here.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+README = ROOT / "README.md"
+PART = re.compile(r"(<!-- made: ([a-z -]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def exit_codes() -> str:
+    from synapse_perf.errors import MEANINGS, PRECEDENCE
+
+    rows = [f"| {code:d} | {text} |" for code, text in MEANINGS.items()]
+    order = " > ".join(str(int(code)) for code in PRECEDENCE)
+    return "\n".join(
+        ["| code | meaning |", "| ---: | --- |", *rows, "", f"When several apply, the first wins: {order}."]
+    )
+
+
+def metric_names() -> str:
+    from synapse_perf.benchmarks import profile_load
+
+    rows = [
+        f"| `{metric.name}` | {metric.unit} | {metric.better} | {metric.meaning} |"
+        for metric in profile_load.METRICS.values()
+    ]
+    return "\n".join(["| metric | unit | better | what it is |", "| --- | --- | --- | --- |", *rows])
+
+
+def targets() -> str:
+    from synapse_perf.analyze.targets import TARGETS
+    from synapse_perf.units import format_value
+
+    rows = []
+    for target in TARGETS:
+        sign = "<" if target.better == "lower" else "≥"
+        labels = ",".join(f"{name}={values[0]}" for name, values in target.labels.items())
+        limit = format_value(target.limit, target.unit) if target.unit == "s" else f"{target.limit:g} per second"
+        judged = (
+            f"{target.statistic} `{target.metric}{{{labels}}}`" if labels else f"{target.statistic} `{target.metric}`"
+        )
+        rows.append(f"| `{target.id}` | {sign} {limit} | {judged} | {target.minimum} |")
+    return "\n".join(["| target | limit | judged on | at least |", "| --- | --- | --- | ---: |", *rows])
+
+
+def profile_load_help() -> str:
+    return _help("profile-load")
+
+
+def commands_help() -> str:
+    return _help()
+
+
+def _help(*command: str) -> str:
+    told = subprocess.run(
+        [sys.executable, "-m", "synapse_perf", *command, "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "COLUMNS": "100", "TERM": "dumb", "NO_COLOR": "1", "PYTHONUTF8": "1"},
+        cwd=ROOT,
+    )
+    lines = [line.rstrip() for line in told.stdout.strip().splitlines()]
+    return "\n".join(["```text", *lines, "```"])
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "exit codes": exit_codes,
+    "metric names": metric_names,
+    "targets": targets,
+    "commands": commands_help,
+    "profile-load help": profile_load_help,
+}
+
+
+def renew(text: str) -> str:
+    """The README with every part made anew."""
+    return PART.sub(lambda match: f"{match[1]}{PARTS[match[2]]()}\n{match[3]}", text)
+
+
+def main() -> int:
+    before = README.read_text(encoding="utf-8")
+    after = renew(before)
+    if before == after:
+        return 0
+    if "--check" in sys.argv:
+        print("README.md is not what the code says now: run make docs", file=sys.stderr)
+        return 1
+    README.write_text(after, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
