@@ -33,6 +33,19 @@ def memory_limit(root: Path = _ROOT, membership: Path = Path("/proc/self/cgroup"
     return min(limits, default=None)
 
 
+def memory_headroom(root: Path = _ROOT, membership: Path = Path("/proc/self/cgroup")) -> int | None:
+    """The bytes that the control group may still take, counting cached file pages as free; None without a limit."""
+    rooms = [
+        _room(group, "memory.max", "memory.current", ("inactive_file", "active_file"))
+        for group in _groups(root, membership, "")
+    ]
+    rooms += [
+        _room(group, "memory.limit_in_bytes", "memory.usage_in_bytes", ("total_inactive_file", "total_active_file"))
+        for group in _groups(root / "memory", membership, "memory")
+    ]
+    return min((room for room in rooms if room is not None), default=None)
+
+
 def parse_cpu_max(text: str) -> float | None:
     """Version 2: ``150000 100000`` is 1.5 processors, ``max 100000`` no quota."""
     fields = text.split()
@@ -54,6 +67,16 @@ def parse_membership(text: str, controller: str) -> str | None:
         if path and controller in controllers.split(","):
             return path
     return None
+
+
+def _room(group: Path, limit_file: str, usage_file: str, cached: tuple[str, ...]) -> int | None:
+    """What one group leaves: its limit less what it uses, without the file pages that the kernel can drop."""
+    limit, usage = _text(group / limit_file), _text(group / usage_file)
+    if not (limit.isdigit() and usage.isdigit()) or int(limit) >= _UNLIMITED:
+        return None
+    counts = dict(line.split() for line in _text(group / "memory.stat").splitlines() if len(line.split()) == 2)
+    dropped = sum(int(counts.get(name, 0)) for name in cached)
+    return max(int(limit) - max(int(usage) - dropped, 0), 0)
 
 
 def _groups(root: Path, membership: Path, controller: str) -> Iterator[Path]:

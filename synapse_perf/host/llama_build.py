@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,14 @@ _OLDEST_PYTHON = (3, 11)
 _INSTRUCTIONS = {"avx2": "AVX2", "fma": "FMA", "f16c": "F16C"}  # cpuinfo's name to llama.cpp's
 
 
-def ask(python: str | None = None) -> dict[str, Any]:
-    """What `describe.py` answers under that interpreter; ``{"error": ...}`` where it gives no answer."""
+def ask(python: str | None = None, rpc_servers: Sequence[str] = ()) -> dict[str, Any]:
+    """What `describe.py` answers under that interpreter; ``{"error": ...}`` where it gives no answer.
+
+    The devices of `rpc_servers` (endpoints) are in the answer too; one that cannot be asked is an error.
+    """
     try:
         done = subprocess.run(
-            [python or sys.executable, str(_SCRIPT)],
+            [python or sys.executable, str(_SCRIPT), *rpc_servers],
             capture_output=True,
             timeout=_TIMEOUT_S,
             check=False,

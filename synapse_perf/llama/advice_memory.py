@@ -25,7 +25,7 @@ def large_kv(log: LoadLog, _phases: LoadPhases) -> Finding | None:
     half = n_ctx // 2
     arguments, flags = f"Llama(n_ctx={half}) saves about {format_bytes(kv / 2)}", f"-c {half}"
     if as_q8 < kv:
-        evidence["kv_bytes_as_q8_0"] = as_q8
+        evidence["kv_as_q8_0_bytes"] = as_q8
         saved = format_bytes(kv - as_q8)
         arguments = f"Llama(type_k=8, type_v=8, flash_attn=True) saves {saved}; {arguments}"
         flags = f"-ctk q8_0 -ctv q8_0 -fa on, or {flags}"

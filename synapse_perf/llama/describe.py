@@ -1,6 +1,7 @@
 """Which llama.cpp does this interpreter have, and which devices does it offer?
 
-A script of its own, run by path under the interpreter that is to be examined: it prints one JSON object on stdout.
+A script of its own, run by path under the interpreter that is to be examined: it prints one JSON object on stdout. Its
+arguments are the endpoints of RPC servers whose devices count too.
 Listing the devices starts the back ends, on a Mac the Metal shader library too: a process that asks this never measures
 afterwards.
 """
@@ -14,14 +15,17 @@ import os
 import platform
 import sys
 import types
+from collections.abc import Sequence
 from importlib import metadata
 from typing import Any
 
 
-def build(low_level: Any) -> dict[str, Any]:
-    """Version, abilities and devices of the library that llama_cpp has loaded."""
-    from synapse_perf.llama.devices import list_devices
+def build(low_level: Any, rpc_servers: Sequence[str] = ()) -> dict[str, Any]:
+    """Version, abilities and devices of the library that llama_cpp has loaded; raises UnknownDeviceError."""
+    from synapse_perf.llama.devices import add_rpc_server, list_devices
 
+    for endpoint in rpc_servers:
+        add_rpc_server(low_level, endpoint)
     library = low_level._lib
     return {
         "library": library._name,
@@ -46,7 +50,7 @@ def build(low_level: Any) -> dict[str, Any]:
     }
 
 
-def describe() -> dict[str, Any]:
+def describe(rpc_servers: Sequence[str] = ()) -> dict[str, Any]:
     """The interpreter and, if it can be imported, its llama.cpp; else the reason under ``error``."""
     found: dict[str, Any] = {
         "python": platform.python_version(),
@@ -60,7 +64,7 @@ def describe() -> dict[str, Any]:
     try:
         import llama_cpp.llama_cpp as low_level
 
-        found.update(build(low_level))
+        found.update(build(low_level, rpc_servers))
     except Exception as error:  # whatever a foreign installation may raise is the answer
         found["error"] = f"{type(error).__name__}: {error}"
     return found
@@ -90,4 +94,4 @@ if __name__ == "__main__":
     folder = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120
     sys.path[:] = [entry for entry in sys.path if entry != folder]  # its modules would hide others of the same name
     _register_package()
-    os.write(channel, json.dumps(describe()).encode())
+    os.write(channel, json.dumps(describe(sys.argv[1:])).encode())

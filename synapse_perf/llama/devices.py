@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-GPU_TYPES = (1, 2)  # GGML_BACKEND_DEVICE_TYPE_GPU and _IGPU
+# GGML_BACKEND_DEVICE_TYPE_GPU and _IGPU. To mid-2025 2 was _ACCEL (BLAS), which works on the CPU's own memory.
+GPU_TYPES = (1, 2)
+RPC_PATIENCE_S = 10.0
 
 
 class UnknownDeviceError(Exception):
@@ -37,6 +40,12 @@ def library(low_level: Any) -> ctypes.CDLL:
         getattr(lib, name).argtypes = [ctypes.c_void_p]
     lib.ggml_backend_dev_type.restype = ctypes.c_int
     lib.ggml_backend_dev_type.argtypes = [ctypes.c_void_p]
+    lib.ggml_backend_dev_buffer_type.restype = ctypes.c_void_p
+    lib.ggml_backend_dev_buffer_type.argtypes = [ctypes.c_void_p]
+    lib.ggml_backend_cpu_buffer_type.restype = ctypes.c_void_p
+    lib.ggml_backend_dev_buffer_type.restype = ctypes.c_void_p
+    lib.ggml_backend_dev_buffer_type.argtypes = [ctypes.c_void_p]
+    lib.ggml_backend_cpu_buffer_type.restype = ctypes.c_void_p
     lib.ggml_backend_dev_memory.argtypes = [
         ctypes.c_void_p,
         ctypes.POINTER(ctypes.c_size_t),
@@ -46,20 +55,35 @@ def library(low_level: Any) -> ctypes.CDLL:
 
 
 def add_rpc_server(low_level: Any, endpoint: str) -> None:
-    """Register the devices of an RPC server of llama.cpp (a build with GGML_RPC only)."""
+    """Register the devices of an RPC server of llama.cpp; raises UnknownDeviceError where that is not possible."""
     lib = library(low_level)
+    if not hasattr(lib, "ggml_backend_rpc_add_server"):
+        raise UnknownDeviceError("this llama.cpp was built without RPC (GGML_RPC), or is too old for it")
+    _check_that_it_listens(endpoint)
     lib.ggml_backend_rpc_add_server.restype = ctypes.c_void_p
     lib.ggml_backend_rpc_add_server.argtypes = [ctypes.c_char_p]
     lib.ggml_backend_register.argtypes = [ctypes.c_void_p]
     registry = lib.ggml_backend_rpc_add_server(endpoint.encode())
     if not registry:
-        raise UnknownDeviceError(f"no RPC server answers at {endpoint}")
+        raise UnknownDeviceError(f"the RPC server at {endpoint} offers no device")
     lib.ggml_backend_register(registry)
+
+
+def _check_that_it_listens(endpoint: str) -> None:
+    """llama.cpp aborts the whole process where it cannot connect."""
+    import socket  # costs milliseconds within the start that is measured
+
+    host, _, port = endpoint.partition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=RPC_PATIENCE_S).close()
+    except (OSError, ValueError) as error:
+        raise UnknownDeviceError(f"no RPC server answers at {endpoint}: {error}") from error
 
 
 def list_devices(low_level: Any) -> list[Device]:
     """Every device of the registry; asking for it the first time is what starts the back ends."""
     lib = library(low_level)
+    cpu_memory = lib.ggml_backend_cpu_buffer_type()
     devices = []
     for index in range(lib.ggml_backend_dev_count()):
         handle = lib.ggml_backend_dev_get(index)
@@ -69,7 +93,8 @@ def list_devices(low_level: Any) -> list[Device]:
             Device(
                 name=lib.ggml_backend_dev_name(handle).decode(),
                 description=lib.ggml_backend_dev_description(handle).decode(),
-                is_gpu=lib.ggml_backend_dev_type(handle) in GPU_TYPES,
+                is_gpu=lib.ggml_backend_dev_type(handle) in GPU_TYPES
+                and lib.ggml_backend_dev_buffer_type(handle) != cpu_memory,
                 free_bytes=free.value,
                 total_bytes=total.value,
                 handle=handle,
@@ -78,22 +103,28 @@ def list_devices(low_level: Any) -> list[Device]:
     return devices
 
 
-def choose(devices: list[Device], wanted: str) -> list[Device] | None:
-    """The devices to offload to: None leaves the choice to llama.cpp, an empty list forbids it."""
+def choose(devices: Sequence[Device], wanted: str) -> list[Device] | None:
+    """The devices to offload to: None leaves the choice to llama.cpp, an empty list forbids it.
+
+    `wanted` is auto, cpu, gpu, or names of devices with commas between. "gpu" too leaves the choice to llama.cpp, which
+    knows a card that two back ends list; it only must have one. Raises UnknownDeviceError with the devices there are.
+    """
     if wanted == "auto":
         return None
-    if wanted == "cpu":
+    if wanted.lower() == "cpu":
         return []
-    gpus = [device for device in devices if device.is_gpu]
+    gpus = {device.name.lower(): device for device in devices if device.is_gpu}
     if wanted == "gpu":
         if not gpus:
-            raise UnknownDeviceError(f"this build of llama.cpp has no GPU device; it has {_names(devices)}")
-        return gpus
-    chosen = [device for device in devices if device.name.lower() == wanted.lower()]
-    if not chosen:
-        raise UnknownDeviceError(f"no device is called '{wanted}'; there are {_names(devices)}")
+            raise UnknownDeviceError(f"this llama.cpp has no GPU device; it has {_names(devices)}")
+        return None
+    chosen = []
+    for name in wanted.split(","):
+        if name.strip().lower() not in gpus:
+            raise UnknownDeviceError(f"no GPU device is called '{name.strip()}'; this llama.cpp has {_names(devices)}")
+        chosen.append(gpus[name.strip().lower()])
     return chosen
 
 
-def _names(devices: list[Device]) -> str:
-    return ", ".join(device.name for device in devices)
+def _names(devices: Sequence[Device]) -> str:
+    return ", ".join(device.name for device in devices) or "none"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import time
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +14,9 @@ from synapse_perf.llama.settings import KV_TYPES, LoadSettings
 
 NATIVE_LOAD_MODES = {"read": 0, "mmap": 1, "mlock": 3, "direct": 4}
 PROMPT = b"Hello"
-ALL_LAYERS = 999
+PROMPT_TOKENS_AT_MOST = 16
+ALL_LAYERS = 999  # what a negative number means since 2025, and more than any model had before
+LOADING_CALLS = ("llama_model_load_from_file", "llama_init_from_model", "llama_model_get_vocab")  # since January 2025
 
 
 class LoadFailed(Exception):  # noqa: N818  # says what happened
@@ -43,9 +46,12 @@ class LoadedModel:
 
 
 def low_level_api() -> Any:
-    """The ctypes bindings of llama.cpp itself; raises ImportError where llama-cpp-python is missing."""
+    """The ctypes bindings of llama.cpp itself; raises ImportError where llama-cpp-python is missing or too old."""
     from llama_cpp import llama_cpp
 
+    for name in LOADING_CALLS:
+        if not hasattr(llama_cpp, name):
+            raise ImportError(f"its llama-cpp-python is too old, it has no {name}", name="llama_cpp")
     return llama_cpp
 
 
@@ -66,12 +72,14 @@ def load_model(low_level: Any, settings: LoadSettings, log: NativeLog, *, no_all
         raise LoadFailed(str(error)) from error
     if no_alloc:
         parameters.no_alloc = True
+    said_before = len(log.fragments)
+    log.look()
     loaded.stamps_ns["load_started"] = time.perf_counter_ns()
-    loaded.model = low_level.llama_model_load_from_file(settings.model_path.encode(), parameters)
+    loaded.model = low_level.llama_model_load_from_file(os.fsencode(settings.model_path), parameters)
     loaded.stamps_ns["load_ended"] = time.perf_counter_ns()
     if not loaded.model:
         loaded.model = None
-        raise LoadFailed(_last_words(log, "llama.cpp could not load the model and did not say why"))
+        raise LoadFailed(_last_words(log, said_before, "llama.cpp could not load the model and did not say why"))
     return loaded
 
 
@@ -79,35 +87,53 @@ def make_context(low_level: Any, settings: LoadSettings, loaded: LoadedModel, lo
     """Allocate the KV cache and the compute buffers; raises LoadFailed with llama.cpp's words."""
     loaded.is_encoder = _is_encoder(low_level, loaded.model)
     parameters = _context_parameters(low_level, settings, loaded.is_encoder)
+    said_before = len(log.fragments)
     loaded.stamps_ns["context_started"] = time.perf_counter_ns()
     loaded.context = low_level.llama_init_from_model(loaded.model, parameters)
     loaded.stamps_ns["context_ended"] = time.perf_counter_ns()
     if not loaded.context:
         loaded.context = None
-        raise LoadFailed(_last_words(log, "llama.cpp could not make the context and did not say why"))
+        raise LoadFailed(_last_words(log, said_before, "llama.cpp could not make the context and did not say why"))
+    # Some encoders do not say in their metadata that they are one; none of them has anything to keep between tokens.
+    if not loaded.is_encoder and hasattr(low_level, "llama_get_memory"):
+        loaded.is_encoder = not low_level.llama_get_memory(loaded.context)
+        low_level.llama_set_embeddings(loaded.context, loaded.is_encoder)
 
 
 def first_token(low_level: Any, loaded: LoadedModel) -> None:
     """Tokenise a short prompt, decode it, and pick and detokenise one token; an encoder embeds the prompt instead."""
     vocabulary = low_level.llama_model_get_vocab(loaded.model)
-    tokens = (low_level.llama_token * 16)()
-    count = low_level.llama_tokenize(vocabulary, PROMPT, len(PROMPT), tokens, 16, True, True)
+    tokens = (low_level.llama_token * PROMPT_TOKENS_AT_MOST)()
+    count = low_level.llama_tokenize(vocabulary, PROMPT, len(PROMPT), tokens, PROMPT_TOKENS_AT_MOST, True, True)
     if count <= 0:
         raise LoadFailed(f"the tokenizer gives no token for {PROMPT.decode()!r}")
-    batch = low_level.llama_batch_get_one(tokens, count)
-    run = low_level.llama_encode if loaded.is_encoder else low_level.llama_decode
-    status = run(loaded.context, batch)
+    count = min(count, low_level.llama_n_ubatch(loaded.context))  # more than a batch would abort the process
+    if loaded.is_encoder or low_level.llama_model_has_encoder(loaded.model):
+        _compute(low_level, low_level.llama_encode, loaded, tokens, count)
+    if not loaded.is_encoder:
+        if low_level.llama_model_has_encoder(loaded.model):  # it has read the prompt; its decoder begins anew
+            start = low_level.llama_model_decoder_start_token(loaded.model)
+            tokens[0], count = (start if start >= 0 else low_level.llama_vocab_bos(vocabulary)), 1
+        _compute(low_level, low_level.llama_decode, loaded, tokens, count)
+        loaded.first_token = _pick_token(low_level, loaded, vocabulary)
+    loaded.stamps_ns["first_token"] = time.perf_counter_ns()
+
+
+def _compute(low_level: Any, run: Callable[[Any, Any], int], loaded: LoadedModel, tokens: Any, count: int) -> None:
+    status = run(loaded.context, low_level.llama_batch_get_one(tokens, count))
     if status != 0:
         raise LoadFailed(f"llama.cpp could not decode the first prompt (status {status})")
     low_level.llama_synchronize(loaded.context)
-    if not loaded.is_encoder:
-        sampler = low_level.llama_sampler_init_greedy()
-        token = low_level.llama_sampler_sample(sampler, loaded.context, -1)
-        low_level.llama_sampler_free(sampler)
-        piece = ctypes.create_string_buffer(128)
-        length = low_level.llama_token_to_piece(vocabulary, token, piece, 128, 0, True)
-        loaded.first_token = piece.raw[: max(length, 0)]
-    loaded.stamps_ns["first_token"] = time.perf_counter_ns()
+
+
+def _pick_token(low_level: Any, loaded: LoadedModel, vocabulary: Any) -> bytes:
+    """The bytes of the likeliest next token."""
+    sampler = low_level.llama_sampler_init_greedy()
+    token = low_level.llama_sampler_sample(sampler, loaded.context, -1)
+    low_level.llama_sampler_free(sampler)
+    piece = ctypes.create_string_buffer(128)
+    length = low_level.llama_token_to_piece(vocabulary, token, piece, 128, 0, True)
+    return piece.raw[: max(length, 0)]
 
 
 def _model_parameters(low_level: Any, settings: LoadSettings, loaded: LoadedModel) -> Any:
@@ -122,7 +148,7 @@ def _model_parameters(low_level: Any, settings: LoadSettings, loaded: LoadedMode
             parameters.use_direct_io = settings.load_mode == "direct"
         elif settings.load_mode == "direct":
             raise LoadFailed("this llama-cpp-python has no direct I/O; update it or leave the load mode out")
-    if settings.device != "auto" or settings.rpc_servers:
+    if settings.device != "auto":
         chosen = choose(list_devices(low_level), settings.device)
         if chosen is not None:
             if not chosen:
@@ -161,14 +187,16 @@ def _context_parameters(low_level: Any, settings: LoadSettings, is_encoder: bool
 
 
 def _is_encoder(low_level: Any, model: Any) -> bool:
-    """Whether the model embeds text instead of continuing it: its attention is not causal."""
+    """Whether the model embeds text instead of continuing it: no decoder, or an attention that is not causal."""
+    if not low_level.llama_model_has_decoder(model):
+        return True
     value = ctypes.create_string_buffer(64)
     low_level.llama_model_meta_val_str(model, b"general.architecture", value, 64)
     key = value.value + b".attention.causal"
     return low_level.llama_model_meta_val_str(model, key, value, 64) > 0 and value.value == b"false"
 
 
-def _last_words(log: NativeLog, otherwise: str) -> str:
-    """What llama.cpp said at error level, the cause first: it repeats itself on the way out."""
-    errors = log.errors()
+def _last_words(log: NativeLog, said_before: int, otherwise: str) -> str:
+    """What llama.cpp said at error level since then, the cause first: it repeats itself on the way out."""
+    errors = log.errors(said_before)
     return errors[0] if errors else otherwise

@@ -9,7 +9,10 @@ from synapse_perf.host.counters import Counters, Usage, difference
 from synapse_perf.samples import Fact
 
 TOLD = ("on_cpu_s", "system_s", "run_queue_s", "blocked_s", "read_bytes", "minor_faults", "major_faults")
-NEAR_NS = 3_000_000  # a snapshot belongs to the line beside which it was taken; a loaded machine delays it
+# A snapshot belongs to the line beside which it was taken. A loaded machine delays it: by so much it may be off, and by
+# this share of the phase, or the figures would be those of the neighbours.
+NEAR_NS = 3_000_000
+NEAR_SHARE = 0.2
 
 
 def phase_usage(spans: Iterable[tuple[str, int, int]], snapshots: Iterable[Counters]) -> dict[str, Fact]:
@@ -21,7 +24,8 @@ def phase_usage(spans: Iterable[tuple[str, int, int]], snapshots: Iterable[Count
     ordered = sorted(snapshots, key=lambda counters: counters.at_ns)
     facts: dict[str, Fact] = {}
     for name, start_ns, end_ns in spans:
-        start, end = _near(ordered, start_ns), _near(ordered, end_ns)
+        near_ns = min(NEAR_NS, NEAR_SHARE * (end_ns - start_ns))
+        start, end = _near(ordered, start_ns, near_ns), _near(ordered, end_ns, near_ns)
         if start is not None and end is not None and start is not end:
             facts |= _facts(difference(start, end), f"{name}.")
     return facts | _totals(ordered[-1]) if ordered else facts
@@ -43,8 +47,8 @@ def _totals(last: Counters) -> dict[str, Fact]:
     }
 
 
-def _near(ordered: Sequence[Counters], stamp_ns: int) -> Counters | None:
+def _near(ordered: Sequence[Counters], stamp_ns: int, near_ns: float) -> Counters | None:
     index = bisect_left([counters.at_ns for counters in ordered], stamp_ns)
     candidates = ordered[max(0, index - 1) : index + 1]
     nearest = min(candidates, key=lambda counters: abs(counters.at_ns - stamp_ns), default=None)
-    return nearest if nearest is not None and abs(nearest.at_ns - stamp_ns) <= NEAR_NS else None
+    return nearest if nearest is not None and abs(nearest.at_ns - stamp_ns) <= near_ns else None

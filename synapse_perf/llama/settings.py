@@ -49,29 +49,34 @@ class LoadSettings(NamedTuple):
         values["rpc_servers"] = tuple(values.get("rpc_servers", ()))
         return cls(**values)
 
-    def llama_arguments(self) -> str:
-        """The keyword arguments of ``Llama()`` that do the same."""
-        arguments = [f"n_gpu_layers={self.n_gpu_layers}", f"n_ctx={self.n_ctx}", f"n_threads={self.threads}"]
-        arguments += {
-            "mmap": ["use_mmap=True"],
-            "read": ["use_mmap=False"],
-            "mlock": ["use_mmap=True", "use_mlock=True"],
-            "direct": ["use_mmap=False  # Llama() cannot ask for direct I/O: llama_model_params.load_mode = 4"],
-        }[self.load_mode]
-        if self.flash_attn is not None:
-            arguments.append(f"flash_attn={self.flash_attn}")
-        for name, kv_type in (("type_k", self.type_k), ("type_v", self.type_v)):
-            if kv_type != "f16":
-                arguments.append(f"{name}={KV_TYPES[kv_type]}")
-        return f"Llama({', '.join(arguments)})"
 
-    def server_flags(self) -> str:
-        """The flags of llama-server that do the same."""
-        flags = [f"-ngl {self.n_gpu_layers}", f"-c {self.n_ctx}", f"-t {self.threads}"]
-        flags.append(f"--load-mode {SERVER_LOAD_MODES[self.load_mode]}")
-        if self.flash_attn is not None:
-            flags.append(f"-fa {'on' if self.flash_attn else 'off'}")
-        for flag, kv_type in (("-ctk", self.type_k), ("-ctv", self.type_v)):
-            if kv_type != "f16":
-                flags.append(f"{flag} {kv_type}")
-        return " ".join(flags)
+_KEYWORDS = {
+    "mmap": "use_mmap=True",
+    "read": "use_mmap=False",
+    "mlock": "use_mmap=True, use_mlock=True",
+    "direct": "llama_model_params.load_mode = 4, which Llama() cannot set",
+}
+_FLAGS = {"n_gpu_layers": "-ngl", "n_ctx": "-c", "n_threads": "-t", "type_k": "-ctk", "type_v": "-ctv"}
+
+
+def layers_text(count: int) -> str:
+    """A number of GPU layers as people read it: a negative one means all of them."""
+    return "all" if count < 0 else str(count)
+
+
+def change_text(changes: Mapping[str, str]) -> str:
+    """How to make changes of settings by name: as keywords of ``Llama()`` and as flags of llama-server."""
+    keywords: list[str] = []
+    flags: list[str] = []
+    apart: list[str] = []
+    for name, value in changes.items():
+        if name == "load_mode":
+            (apart if value == "direct" else keywords).append(_KEYWORDS[value])
+            flags.append(f"--load-mode {SERVER_LOAD_MODES[value]}")
+            continue
+        number = "-1" if value == "all" else str(KV_TYPES.get(value, value))
+        keywords.append(f"{name}={number}")
+        # "all" is a word that only newer versions of llama-server know.
+        flags.append(f"{_FLAGS[name]} {'99' if value == 'all' else value}")
+    told = [f"Llama({', '.join(keywords)})"] if keywords else []
+    return "; ".join([*told, *apart, f"llama-server: {' '.join(flags)}"])

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from pathlib import Path
 
+from synapse_perf.llama.load_failure import explain
 from synapse_perf.model import Failure
 from synapse_perf.units import format_duration
 
 TOLD_LINES = 12
+# As ggml's abort says where it happened, and as the C++ library names an exception that nobody caught.
+_ABORTED = re.compile(r"(?:\.(?:c|cc|cpp|cu|cuh|h|m|mm):\d+: |what\(\): +)(.+)")
 
 
 def oom_kills() -> int | None:
@@ -47,7 +51,8 @@ def explain_death(
     if returncode is not None and returncode < 0:
         return _explain_signal(-returncode, detail, stage, kills_before)
     last = detail.splitlines()[-1] if detail else "it wrote nothing"
-    return Failure("crash", f"the worker ended with status {returncode} in the stage: {stage}: {last}", "", detail)
+    message = f"the worker ended with status {returncode} in the stage: {stage}: {last}"
+    return Failure("crash", message, explain(last)[1], detail)
 
 
 def _explain_signal(number: int, detail: str, stage: str, kills_before: int | None) -> Failure:
@@ -67,11 +72,22 @@ def _explain_signal(number: int, detail: str, stage: str, kills_before: int | No
             "if it was the system's out-of-memory killer, choose a smaller model or context",
             detail,
         )
-    words = next((line for line in reversed(detail.splitlines()) if "GGML_ASSERT" in line or "error" in line), "")
-    told = f": {words.strip()}" if words else ""
+    words = _last_words(detail)
+    told = f": {words}" if words else ""
+    kind, remedy = explain(words)
+    if number == signal.SIGBUS:
+        remedy = "check the model's file and its disk: a mapped file that shrinks or cannot be read ends a process so"
     return Failure(
-        "crash",
+        kind if kind == "out-of-memory" else "crash",
         f"the worker died of {name} in the stage: {stage}{told}",
-        "run it again with --debug for its log",
+        remedy,
         detail,
     )
+
+
+def _last_words(detail: str) -> str:
+    """What ggml or the C++ library said when it aborted, without the place in the sources; else the last error told."""
+    lines = list(reversed(detail.splitlines()))
+    aborted = next((match[1] for line in lines if (match := _ABORTED.search(line))), "")
+    told = next((line for line in lines if "GGML_ASSERT" in line or "error" in line or "failed" in line), "")
+    return (aborted or told).strip()

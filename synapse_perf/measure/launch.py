@@ -52,7 +52,10 @@ def import_first(module: str) -> "Exception | None":
 
 if __name__ == "__main__":
     channel_fd = take_over_stdout()
-    sys.path[0] = os.getcwd()  # noqa: PTH109  # instead of this script's directory: user code is found as with python -m
+    try:
+        sys.path[0] = os.getcwd()  # noqa: PTH109  # not this script's directory: user code is found as with python -m
+    except OSError:
+        del sys.path[0]  # the directory has been removed; nothing can be in it
     import_started = look()
     import_error = import_first(sys.argv[1]) if len(sys.argv) > 1 else None
     import_ended = look()

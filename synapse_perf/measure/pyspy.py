@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import platform
+import re
 import selectors
 import shutil
 import signal
@@ -19,7 +21,8 @@ from synapse_perf.clock import now_ns, seconds_between
 RATE_PER_S = 200  # a start lasts about a second; the trial is not judged, so its slow-down does no harm
 PATIENCE_S = 20.0
 LIFELINE_FRAME = "_hold_lifeline"  # the worker's thread that waits for its parent: always idle, never of interest
-ATTACHED_WORDS = b"Sampling process"
+ATTACHED_WORDS = "Sampling process"
+_ADDRESS = re.compile(r"^0x[0-9a-f]+ \((\S*)\)$")
 
 
 class PySpy:
@@ -31,7 +34,7 @@ class PySpy:
 
     @contextlib.contextmanager
     def attach(self, pid: int) -> Iterator[None]:
-        """Sample the process until it ends. Never raises: a start that cannot be watched is still a start."""
+        """Sample the process until it ends. Never raises: where it may not attach, `problem` says so on entering."""
         executable = find_executable()
         if executable is None:
             self.problem = "py-spy is not installed"
@@ -42,27 +45,48 @@ class PySpy:
             # The idle are recorded too: a start waits for the disk, and that belongs into the picture.
             command = [executable, "record", "--pid", str(pid), "--format", "raw", "--output", str(output)]
             command += ["--rate", str(RATE_PER_S), "--idle", *_native()]
-            with subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-            ) as recorder:
+            try:
+                recorder = subprocess.Popen(
+                    command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+                )
+            except OSError as error:
+                self.problem = f"{executable}: {error.strerror}"
+                yield
+                return
+            with recorder:
+                patience_s = 0.0
                 try:
                     told = _wait_attached(recorder)
+                    if ATTACHED_WORDS not in told:
+                        self.problem = _last_line(told) or "py-spy ended without a word"
                     yield
+                    patience_s = PATIENCE_S
                 finally:
-                    _stop(recorder)
+                    _stop(recorder, patience_s)
             self._read(output, told)
 
     def _read(self, output: Path, told: str) -> None:
         lines = output.read_text(errors="replace").splitlines() if output.exists() else []
-        self.stacks = tuple(line for line in lines if LIFELINE_FRAME not in line)
-        if not self.stacks:
-            self.problem = told.strip().splitlines()[-1] if told.strip() else "py-spy took no sample"
+        self.stacks = tuple(_readable(line) for line in lines if LIFELINE_FRAME not in line)
+        if not self.stacks and self.problem is None:
+            self.problem = _last_line(told) or "py-spy took no sample"
+
+
+def _readable(line: str) -> str:
+    """Functions without a symbol by their library alone: addresses differ from one recording to the next."""
+    frames, _, count = line.rpartition(" ")
+    named = (_ADDRESS.sub(r"[\1]", frame) for frame in frames.split(";"))
+    return f"{';'.join(frame for frame, _ in itertools.groupby(named))} {count}"
 
 
 def find_executable() -> str | None:
     """py-spy beside the interpreter, where it is installed with the tool, or on the path."""
     beside = Path(sys.executable).with_name("py-spy")
     return str(beside) if beside.exists() else shutil.which("py-spy")
+
+
+def _last_line(told: str) -> str:
+    return told.strip().splitlines()[-1] if told.strip() else ""
 
 
 def _native() -> list[str]:
@@ -77,7 +101,7 @@ def _wait_attached(recorder: subprocess.Popen[bytes]) -> str:
     deadline_ns = now_ns() + int(PATIENCE_S * 1e9)
     with selectors.DefaultSelector() as selector:
         selector.register(recorder.stdout, selectors.EVENT_READ)
-        while ATTACHED_WORDS not in told and selector.select(max(0.0, seconds_between(now_ns(), deadline_ns))):
+        while ATTACHED_WORDS.encode() not in told and selector.select(max(0.0, seconds_between(now_ns(), deadline_ns))):
             chunk = os.read(recorder.stdout.fileno(), 4096)
             if not chunk:
                 break
@@ -85,10 +109,10 @@ def _wait_attached(recorder: subprocess.Popen[bytes]) -> str:
     return told.decode(errors="replace")
 
 
-def _stop(recorder: subprocess.Popen[bytes]) -> None:
+def _stop(recorder: subprocess.Popen[bytes], patience_s: float) -> None:
     """It ends by itself with the process; on an interrupt (SIGINT, not SIGTERM) it still writes what it has."""
     with contextlib.suppress(subprocess.TimeoutExpired):
-        recorder.wait(PATIENCE_S)
+        recorder.wait(patience_s)
         return
     recorder.send_signal(signal.SIGINT)
     try:

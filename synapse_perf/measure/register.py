@@ -39,10 +39,14 @@ def _kill(identity: tuple[int, float]) -> None:
 
 
 class Register:
-    """The processes of one run, on disk from the moment that each is known."""
+    """The processes of one run, on disk from the moment that each is known.
+
+    Where nothing can be written they are known for as long as the run goes on, and only a kill -9 of it is not covered.
+    """
 
     def __init__(self, directory: Path) -> None:
-        directory.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(OSError):
+            directory.mkdir(parents=True, exist_ok=True)
         self._owner = _identity(os.getpid())
         self._path = directory / f"{os.getpid()}.json"
         self._processes: set[tuple[int, float]] = set()
@@ -57,34 +61,56 @@ class Register:
         self._processes = {identity for identity in self._processes if identity[0] != pid}
         self._write()
 
-    def end_all(self) -> None:
-        """Kill what is left and forget the run."""
+    def end_left(self) -> None:
+        """Kill what a worker has left behind that could not do so itself."""
         for identity in self._processes:
             _kill(identity)
-        self._processes.clear()
-        self._path.unlink(missing_ok=True)
+            if _identity(identity[0]) is None:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.killpg(identity[0], signal.SIGKILL)  # a group outlives its leader, and keeps its number
+        if self._processes:
+            self._processes.clear()
+            self._write()
+
+    def end_all(self) -> None:
+        """Kill what is left and forget the run."""
+        self.end_left()
+        _remove(self._path)
 
     def _write(self) -> None:
         temporary = self._path.with_suffix(".new")
-        temporary.write_text(json.dumps({"owner": self._owner, "processes": sorted(self._processes)}))
-        temporary.replace(self._path)
+        try:
+            temporary.write_text(json.dumps({"owner": self._owner, "processes": sorted(self._processes)}))
+            temporary.replace(self._path)
+        except OSError:
+            _remove(temporary)
+
+
+def _remove(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        path.unlink()
 
 
 def sweep(directory: Path) -> int:
     """Kill what runs whose parent is gone have left behind; return how many processes those were."""
     swept = 0
-    for path in sorted(directory.glob("*.json")):
+    try:
+        registers = sorted(path for path in directory.iterdir() if path.suffix == ".json")
+    except OSError:
+        return 0
+    for path in registers:
         try:
             content = json.loads(path.read_text())
             owner = tuple(content["owner"])
             processes = [tuple(entry) for entry in content["processes"]]
         except (OSError, ValueError, KeyError, TypeError):
-            path.unlink(missing_ok=True)
+            _remove(path)
             continue
         if _is_alive(owner):
             continue
         for identity in processes:
             swept += _is_alive(identity)
             _kill(identity)
-        path.unlink(missing_ok=True)
+        _remove(path)
+        _remove(path.with_suffix(".new"))  # where the owner was killed while it wrote
     return swept

@@ -17,6 +17,7 @@ from typing import IO, TYPE_CHECKING
 
 from synapse_perf.benchmarks import module_name
 from synapse_perf.clock import now_ns, seconds_between
+from synapse_perf.errors import InputError
 from synapse_perf.host import page_cache
 from synapse_perf.host.pressure import ContentionMeter, disturbances
 from synapse_perf.host.pressure import facts as contention_facts
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 LAUNCHER = Path(__file__).with_name("launch.py")
 STDERR_TAIL_BYTES = 8192
 UNCERTIFIED = "uncertified"
+# Where llama.cpp aborts, it would else run gdb on the worker: seconds, and pages of frames after the words that matter.
+QUIET_DEATH = {"GGML_NO_BACKTRACE": "1"}
 GO_LINE = (protocol.GO + "\n").encode()
 GRACE_S = 5.0  # for a worker that has said all it had to say
 
@@ -46,11 +49,15 @@ def run_trial(
     for looking at, its times include the wait.
     """
     started_ns = now_ns()
-    spec, certificate = _prepare_page_cache(spec, observe)
-    with tempfile.TemporaryFile() as stderr:
+    try:
+        spec, certificate = _prepare_page_cache(spec, observe)
+        last_words = tempfile.TemporaryFile()  # noqa: SIM115 (closed below)
+    except (InputError, OSError) as error:  # the file has gone since the run began, or there is no place for our own
+        return _not_prepared(spec, process, error)
+    with last_words as stderr:
         kills_before = oom_kills()
         try:
-            worker, spawned_ns = _spawn(spec, stderr)
+            worker, spawned_ns = _spawn(spec, stderr, is_watched=attach is not None or spec.watch_inside)
         except OSError as error:
             return _not_started(spec, process, error)
         register.add(worker.pid)
@@ -61,6 +68,7 @@ def run_trial(
             finally:
                 _end(worker)
                 register.remove(worker.pid)
+                register.end_left()
         failure = report.failure
         if failure is None and not report.is_done:
             failure = explain_death(
@@ -122,6 +130,16 @@ class _Report:
             _write(self._worker, GO_LINE)
 
 
+def _not_prepared(spec: TrialSpec, process: int, error: InputError | OSError) -> Trial:
+    if isinstance(error, InputError):
+        message, remedy = error.message, error.remedy
+    else:
+        message = f"cannot prepare the start: {error}"
+        remedy = "check the model's file and the folder for temporary files"
+    failure = Failure("error", message, remedy, arm=spec.arm, labels=dict(spec.labels))
+    return Trial(spec, process, (), 0.0, failure=failure)
+
+
 def _not_started(spec: TrialSpec, process: int, error: OSError) -> Trial:
     failure = Failure(
         "error",
@@ -150,9 +168,10 @@ def _prepare_page_cache(spec: TrialSpec, observe: Observe) -> tuple[TrialSpec, d
     return spec, facts
 
 
-def _spawn(spec: TrialSpec, stderr: IO[bytes]) -> tuple[subprocess.Popen[bytes], int]:
+def _spawn(spec: TrialSpec, stderr: IO[bytes], *, is_watched: bool) -> tuple[subprocess.Popen[bytes], int]:
     benchmark = importlib.import_module(module_name(spec.benchmark))
-    first_import: str | None = benchmark.FIRST_IMPORT
+    # Who watches begins at the word to go, so what is imported first has to wait for it as well.
+    first_import: str | None = None if is_watched else benchmark.FIRST_IMPORT
     command = [spec.python or sys.executable, str(LAUNCHER), *([first_import] if first_import else [])]
     spawned_ns = now_ns()
     worker = subprocess.Popen(
@@ -161,7 +180,7 @@ def _spawn(spec: TrialSpec, stderr: IO[bytes]) -> tuple[subprocess.Popen[bytes],
         stdout=subprocess.PIPE,
         stderr=stderr,
         cwd=spec.cwd,
-        env={**os.environ, **spec.env},
+        env={**QUIET_DEATH, **os.environ, **spec.env},
         start_new_session=True,  # Ctrl-C reaches the parent alone, which then ends the worker
     )
     return worker, spawned_ns
@@ -223,7 +242,8 @@ def _end(worker: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(worker.pid, signal.SIGKILL)
-        worker.wait()
+        with contextlib.suppress(subprocess.TimeoutExpired):  # one that hangs in the kernel, as on a dead network disk
+            worker.wait(GRACE_S)
 
 
 def _tail(stderr: IO[bytes]) -> str:

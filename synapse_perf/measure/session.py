@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from synapse_perf.measure.events import Observe, TrialFinished, TrialStarted
+from synapse_perf.measure.events import Note, Observe, TrialFinished, TrialStarted
 from synapse_perf.measure.register import Register, sweep
 from synapse_perf.measure.runner import Attach, run_trial
 from synapse_perf.model import Policy, Trial
@@ -41,6 +41,7 @@ def run_trials(
             trials = (*trials, trial)
             observe(TrialFinished(trial))
     except KeyboardInterrupt:
+        observe(Note("interrupted: reporting what is finished; once more to leave at once"))
         return Outcome(trials, is_interrupted=True)
     finally:
         register.end_all()

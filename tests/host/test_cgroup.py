@@ -4,7 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from synapse_perf.host.cgroup import cpu_quota, memory_limit, parse_cfs_quota, parse_cpu_max, parse_membership
+from synapse_perf.host.cgroup import (
+    cpu_quota,
+    memory_headroom,
+    memory_limit,
+    parse_cfs_quota,
+    parse_cpu_max,
+    parse_membership,
+)
 
 V1_MEMBERSHIP = """\
 9:name=systemd:/
@@ -92,3 +99,39 @@ def test_version_1_writes_no_limit_as_a_huge_number(tmp_path: Path) -> None:
 def test_a_system_without_control_groups_has_no_limits(tmp_path: Path) -> None:
     assert cpu_quota(tmp_path / "none", tmp_path / "none") is None
     assert memory_limit(tmp_path / "none", tmp_path / "none") is None
+
+
+def test_room_is_the_limit_less_what_cannot_be_dropped(tmp_path: Path) -> None:
+    root = write(
+        tmp_path / "cgroup",
+        {
+            "job/memory.max": "8000",
+            "job/memory.current": "5000",
+            "job/memory.stat": "anon 3000\ninactive_file 700\nactive_file 300\n",
+        },
+    )
+    assert memory_headroom(root, member(tmp_path, "0::/job\n")) == 8000 - (5000 - 1000)
+
+
+def test_room_of_version_1_and_of_the_tightest_group(tmp_path: Path) -> None:
+    root = write(
+        tmp_path / "cgroup",
+        {
+            "memory/memory.limit_in_bytes": "5000",
+            "memory/memory.usage_in_bytes": "4600",
+            "memory/memory.stat": "total_inactive_file 100\ntotal_active_file 0\n",
+            "memory/job/memory.limit_in_bytes": "9000",
+            "memory/job/memory.usage_in_bytes": "4500",
+        },
+    )
+    assert memory_headroom(root, member(tmp_path, "4:memory:/job\n")) == 500
+
+
+def test_a_group_without_a_limit_has_no_room_of_its_own(tmp_path: Path) -> None:
+    root = write(tmp_path / "cgroup", {"job/memory.max": "max", "job/memory.current": "5000"})
+    assert memory_headroom(root, member(tmp_path, "0::/job\n")) is None
+
+
+def test_a_group_over_its_limit_has_none(tmp_path: Path) -> None:
+    root = write(tmp_path / "cgroup", {"job/memory.max": "4000", "job/memory.current": "5000"})
+    assert memory_headroom(root, member(tmp_path, "0::/job\n")) == 0

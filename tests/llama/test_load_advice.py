@@ -86,7 +86,7 @@ def test_the_severest_advice_comes_first() -> None:
 def test_a_large_kv_cache_says_what_a_smaller_type_saves() -> None:
     found = given(lines_of("metal-2026"))["kv-cache-large"]
     assert found.evidence["kv_bytes"] == 4608 * MIB
-    assert found.evidence["kv_bytes_as_q8_0"] == 4608 * MIB * 34 // 64
+    assert found.evidence["kv_as_q8_0_bytes"] == 4608 * MIB * 34 // 64
     assert found.gain is not None and found.gain.value == 4608 * MIB * 30 // 64
     assert "type_k=8" in found.change and "-ctk q8_0" in found.change and "n_ctx=16384" in found.change
 

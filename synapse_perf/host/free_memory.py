@@ -1,0 +1,30 @@
+"""How much main memory may one more model take, here and now, without pushing anything else out?"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+
+from synapse_perf.host.cgroup import memory_headroom
+from synapse_perf.host.environment import total_memory_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class MainMemory:
+    """In bytes; cached file pages count as available, as they can be read again.
+
+    total: the machine's, or the control group's limit; None where the system does not tell.
+    """
+
+    total_bytes: int | None
+    available_bytes: int
+
+
+def main_memory() -> MainMemory:
+    """Both figures now. On macOS, which compresses what others hold, available is all that is not wired."""
+    import psutil
+
+    now = psutil.virtual_memory()
+    available = int(now.total - getattr(now, "wired", 0)) if sys.platform == "darwin" else int(now.available)
+    room = memory_headroom()
+    return MainMemory(total_memory_bytes(), available if room is None else min(available, room))
