@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from synapse_perf.analyze.compare import ratio_interval
 from synapse_perf.analyze.load_starts import Start, has_false, texts
+from synapse_perf.llama.settings import change_text
 from synapse_perf.model import Finding, Gain, Json, Metric
 from synapse_perf.units import format_duration, format_percent
 
@@ -106,20 +107,7 @@ def _medians(starts: Sequence[Start]) -> str:
 
 
 def _change(start: Start) -> str:
-    arguments = {
-        "mmap": ("use_mmap=True", "--load-mode mmap"),
-        "read": ("use_mmap=False", "--load-mode none"),
-        "mlock": ("use_mmap=True, use_mlock=True", "--load-mode mmap+mlock"),
-        "direct": ("not reachable from Llama(): llama_model_params.load_mode = 4", "--load-mode dio"),
-    }
-    if start.arm in arguments:
-        keywords, flags = arguments[start.arm]
-        return (
-            f"Llama({keywords}); llama-server: {flags}"
-            if "=" in keywords[:10]
-            else f"{keywords}; llama-server: {flags}"
-        )
-    return f"Llama({start.variant.replace(',', ', ')})"
+    return change_text(dict(part.split("=", 1) for part in start.variant.split(",")))
 
 
 def _not_effective(start: Start) -> Finding:

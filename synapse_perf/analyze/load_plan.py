@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 
-from synapse_perf.llama.settings import DEFAULT_CONTEXT, LoadSettings
+from synapse_perf.llama.settings import DEFAULT_CONTEXT, LoadSettings, layers_text
 from synapse_perf.model import CacheState, Json, TrialSpec
 
 REFERENCE = ""  # the variant label of the arm that is judged
 FLOOR_ARM = "floor"
 ORDERS = ("sequential", "parallel")
+LEAST_PATIENCE_S = 60.0  # Metal compiles its shaders for half a minute in a build's first start
+SLOWEST_BYTES_PER_S = 10e6  # a network disk on a bad day
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ class LoadRequest:
     device: str = "auto"
     in_parallel: bool = False
     python: str | None = None
-    timeout_s: float = 600.0
+    timeout_s: float = 600.0  # `patience_s` of the models
     env: Mapping[str, str] = field(default_factory=dict)
     rpc_servers: tuple[str, ...] = ()
 
@@ -65,13 +67,22 @@ class Case:
         return "/".join([*(f"{key}={self.spec.labels[key]}" for key in sorted(self.spec.labels)), self.spec.arm])
 
 
+def patience_s(size_bytes: int, max_time_s: float) -> float:
+    """How long one trial on so many bytes may take before it counts as hanging, in seconds.
+
+    As long as a very slow disk needs, or a quarter of the whole run where that is more, but no more than all of it.
+    """
+    enough_s = max(LEAST_PATIENCE_S + size_bytes / SLOWEST_BYTES_PER_S, max_time_s / 4)
+    return min(enough_s, max(LEAST_PATIENCE_S, max_time_s))
+
+
 def plan_load(models: Sequence[ModelUnderTest], request: LoadRequest) -> list[Case]:
     """Every case once: the starts, the plain reads that bound them, and all models at once if that is asked for."""
     cases = []
     for model, cache in product(models, request.caches):
         for variant, arm, settings in variants(model, request):
             cases.append(_start(model, cache, variant, arm, settings, request))
-        cases.append(_floor(model, cache, request))
+        cases.append(floor_case(model, cache, request))
     if request.in_parallel and len(models) > 1:
         cases += [_several(models, cache, order, request) for cache, order in product(request.caches, ORDERS)]
     return cases
@@ -101,16 +112,18 @@ def variants(model: ModelUnderTest, request: LoadRequest) -> list[tuple[str, str
         )
         first = first or settings
         label = differences(first, settings)
-        found.append((label, mode if not label or label.startswith("load_mode=") else label, settings))
+        found.append((label, mode if label in ("", f"load_mode={mode}") else label, settings))
     return found
 
 
 def differences(reference: LoadSettings, settings: LoadSettings) -> str:
     """What a variant changes, as its label: ``load_mode=read,n_gpu_layers=16``."""
     names = ("load_mode", "n_gpu_layers", "n_ctx", "n_threads", "type_k", "type_v")
-    return ",".join(
-        f"{name}={getattr(settings, name)}" for name in names if getattr(settings, name) != getattr(reference, name)
-    )
+    changed = [name for name in names if getattr(settings, name) != getattr(reference, name)]
+    words = {name: getattr(settings, name) for name in changed}
+    if "n_gpu_layers" in words:
+        words["n_gpu_layers"] = layers_text(settings.n_gpu_layers)
+    return ",".join(f"{name}={word}" for name, word in words.items())
 
 
 def _default_context(model: ModelUnderTest) -> int:
@@ -138,7 +151,8 @@ def _start(
     return Case(spec, is_judged=not variant, reads_bytes=model.size_bytes if cache == "cold" else 0)
 
 
-def _floor(model: ModelUnderTest, cache: CacheState, request: LoadRequest) -> Case:
+def floor_case(model: ModelUnderTest, cache: CacheState, request: LoadRequest) -> Case:
+    """The plain read of a model's files that bounds its starts."""
     workload: dict[str, Json] = {"files": list(model.files)}
     spec = TrialSpec(
         benchmark="read_floor",

@@ -44,7 +44,8 @@ def interleaved(arms: Sequence[Arm], *, bounds: Bounds, seed: int, undecided: Un
 
     Every arm runs until it has `bounds.minimum` finished processes, then only those that `undecided` names, until none
     is, each has `bounds.maximum`, or no arm's next trial, as long as its median so far, fits into the time left. A
-    failed trial takes its place in the block and counts for nothing; an arm that goes on failing is dropped.
+    failed trial takes its place in the block and counts for nothing; an arm that goes on failing is dropped. So is
+    every other on files that one hung on, unless it has finished before: waiting again would spend the others' time.
     """
 
     def next_trial(trials: tuple[Trial, ...]) -> TrialSpec | None:
@@ -65,7 +66,8 @@ def needed_arms(trials: tuple[Trial, ...], arms: Sequence[Arm], bounds: Bounds, 
     """The arms that want another trial, whatever the time."""
     attempts = attempts_of(trials, arms)
     finished = {name: sum(trial.failure is None for trial in tried) for name, tried in attempts.items()}
-    running = [arm for arm in arms if not is_dropped(attempts[arm.name])]
+    hopeless = given_up(trials, arms)
+    running = [arm for arm in arms if arm.name not in hopeless]
     short = [arm for arm in running if finished[arm.name] < _wanted(arm, bounds)]
     extendable = [arm for arm in running if arm.repeats is None and finished[arm.name] < bounds.maximum]
     if not extendable or any(arm in short for arm in extendable):
@@ -74,9 +76,26 @@ def needed_arms(trials: tuple[Trial, ...], arms: Sequence[Arm], bounds: Bounds, 
     return [arm for arm in running if arm in short or (arm in extendable and arm.name in open_arms)]
 
 
+def given_up(trials: Sequence[Trial], arms: Sequence[Arm]) -> set[str]:
+    """The names of the arms that get no further trial: dropped, or never finished on files that another hung on."""
+    attempts = attempts_of(trials, arms)
+    hung = {trial.spec.files for trial in trials if trial.failure is not None and trial.failure.kind == "time-out"}
+    return {
+        arm.name
+        for arm in arms
+        if is_dropped(attempts[arm.name])
+        or (arm.spec.files in hung - {()} and all(trial.failure is not None for trial in attempts[arm.name]))
+    }
+
+
 def is_dropped(tried: Sequence[Trial]) -> bool:
-    """Whether an arm is given up: its first two trials failed in the same way, or of several more than a quarter."""
+    """Whether an arm is given up.
+
+    Its first trial took all of its time, its first two failed in the same way, or of several more than a quarter.
+    """
     failures = [trial.failure for trial in tried if trial.failure is not None]
+    if tried and tried[0].failure is not None and tried[0].failure.kind == "time-out":
+        return True
     first = {(trial.failure.kind, trial.failure.message) if trial.failure else None for trial in tried[:2]}
     if len(tried) >= 2 and len(first) == 1 and None not in first:
         return True

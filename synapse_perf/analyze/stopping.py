@@ -11,6 +11,7 @@ from synapse_perf.analyze.sampling import (
     Bounds,
     Undecided,
     attempts_of,
+    given_up,
     is_dropped,
     needed_arms,
     seconds_per_trial,
@@ -79,8 +80,7 @@ def what_more_time_would_settle(trials: Sequence[Trial], arms: Sequence[Arm], ju
 
 def explain_stop(trials: tuple[Trial, ...], arms: Sequence[Arm], bounds: Bounds, undecided: Undecided) -> str:
     """Why `sampling.interleaved` with these bounds named no further trial."""
-    attempts = attempts_of(trials, arms)
-    dropped = [arm.name for arm in arms if is_dropped(attempts[arm.name])]
+    dropped = sorted(given_up(trials, arms))
     if needed_arms(trials, arms, bounds, undecided):
         reason = f"the time is spent: {format_duration(spent_s(trials))} of {format_duration(bounds.max_time_s or 0.0)}"
     elif undecided(trials) - set(dropped):

@@ -8,11 +8,13 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import time
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 from synapse_perf.samples import FailureKind, Json
 
+ASKED_NS = 2_000_000_000  # how long children that are asked to end may take before they are made to
 # A moment: the clock, and the main thread's time on a processor and in the run queue until then (None: not counted).
 Look: TypeAlias = tuple[int, int, int | None]
 
@@ -63,9 +65,29 @@ class Context:
         self._send("ended", pid=pid)
 
     def end_processes(self) -> None:
-        """Kill every child that is still registered, and wait for it: a worker leaves no zombie either."""
-        for pid in tuple(self._processes):
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(pid, signal.SIGKILL)
+        """End every child that is still registered, and wait for it: a worker leaves no zombie either.
+
+        Each is asked first, as one that stands for something elsewhere, such as a container, ends that as well.
+        """
+        left = set(self._processes)
+        _signal_groups(left, signal.SIGTERM)
+        deadline_ns = time.perf_counter_ns() + ASKED_NS
+        while (left := {pid for pid in left if _is_running(pid)}) and time.perf_counter_ns() < deadline_ns:
+            time.sleep(0.01)
+        _signal_groups(self._processes, signal.SIGKILL)
+        for pid in left:
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, 0)
+
+
+def _signal_groups(leaders: set[int], number: signal.Signals) -> None:
+    for pid in tuple(leaders):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, number)
+
+
+def _is_running(child: int) -> bool:
+    try:
+        return os.waitpid(child, os.WNOHANG) == (0, 0)
+    except ChildProcessError:
+        return False

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from synapse_perf.benchmarks.context import BenchmarkFailed, Context
 from synapse_perf.samples import Measurement, MetricDefinition, Sample
+
+if TYPE_CHECKING:
+    from synapse_perf.llama.settings import LoadSettings
 
 FIRST_IMPORT = "llama_cpp"
 METRICS = {
@@ -20,14 +23,7 @@ METRICS = {
 def measure(context: Context) -> Iterator[Sample]:
     """One sample: from the first load call until every model has a context, in seconds."""
     from synapse_perf.host.process_memory import memory_split
-    from synapse_perf.llama.loading import (
-        LoadedModel,
-        LoadFailed,
-        load_model,
-        low_level_api,
-        make_context,
-        start_backend,
-    )
+    from synapse_perf.llama.loading import LoadedModel, load_model, low_level_api, make_context, start_backend
     from synapse_perf.llama.native_log import NativeLog
     from synapse_perf.llama.settings import LoadSettings
 
@@ -37,14 +33,14 @@ def measure(context: Context) -> Iterator[Sample]:
     log.install(low_level)
     start_backend(low_level)
     loaded: list[LoadedModel] = []
-    errors: list[LoadFailed] = []
+    errors: list[Exception] = []
 
     def load(one: LoadSettings) -> None:
         try:
             model = load_model(low_level, one, log)
             loaded.append(model)
             make_context(low_level, one, model, log)
-        except LoadFailed as error:
+        except Exception as error:  # in a thread it would be lost
             errors.append(error)
 
     in_parallel = context.workload["order"] == "parallel"
@@ -52,18 +48,18 @@ def measure(context: Context) -> Iterator[Sample]:
     started_ns = time.perf_counter_ns()
     _run(load, settings, in_parallel)
     duration_s = (time.perf_counter_ns() - started_ns) * 1e-9
-    peak = memory_split().peak_rss
+    memory = memory_split()
     for model in loaded:
         model.release(low_level)
     if errors:
-        raise BenchmarkFailed("error", str(errors[0]), "load each model alone to see which one it is")
+        raise _failed(errors[0], "".join(text for _, _, text in log.texts())) from errors[0]
     values = [Measurement("model_load_time", duration_s)]
-    if peak is not None:
-        values.append(Measurement("peak_rss", float(peak)))
-    yield Sample(tuple(values))
+    if memory.peak_rss is not None:
+        values.append(Measurement("peak_rss", float(memory.peak_rss)))
+    yield Sample(tuple(values), {"rss_anonymous_bytes": memory.anonymous, "rss_file_bytes": memory.file_mapped})
 
 
-def _run(load: Any, settings: list[Any], in_parallel: bool) -> None:
+def _run(load: Callable[[LoadSettings], None], settings: list[LoadSettings], in_parallel: bool) -> None:
     if not in_parallel:
         for one in settings:
             load(one)
@@ -73,3 +69,13 @@ def _run(load: Any, settings: list[Any], in_parallel: bool) -> None:
         thread.start()
     for thread in threads:
         thread.join()
+
+
+def _failed(error: Exception, log: str) -> BenchmarkFailed:
+    from synapse_perf.llama.load_failure import explain
+    from synapse_perf.llama.loading import LoadFailed
+
+    if not isinstance(error, LoadFailed):
+        raise error
+    kind, remedy = explain(str(error))
+    return BenchmarkFailed(kind, str(error), remedy, log)

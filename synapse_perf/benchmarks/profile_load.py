@@ -7,7 +7,7 @@ itself is imported, parsed or sent before the first token is there.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from synapse_perf.benchmarks.context import BenchmarkFailed, Context, Look
 from synapse_perf.samples import Fact, Measurement, MetricDefinition, Sample
@@ -71,9 +71,10 @@ def measure(context: Context) -> Iterator[Sample]:
         first_token(low_level, loaded)
         moments["first_token"] = snapshot()
     except LoadFailed as error:
-        raise BenchmarkFailed(
-            "error", str(error), _remedy(str(error)), "".join(text for _, _, text in log.texts())
-        ) from error
+        from synapse_perf.llama.load_failure import explain
+
+        kind, remedy = explain(str(error))
+        raise BenchmarkFailed(kind, str(error), remedy, "".join(text for _, _, text in log.texts())) from error
     memory = _memory_facts()
     yield _sample(context, settings, log, loaded, moments, memory)
     loaded.release(low_level)
@@ -100,7 +101,7 @@ def _sample(
     memory: dict[str, Fact],
 ) -> Sample:
     """Everything that is worked out once the clock has stopped."""
-    from synapse_perf.llama.load_facts import log_facts
+    from synapse_perf.llama.load_facts import log_facts, package_versions
     from synapse_perf.llama.load_log import join_fragments, read_load
     from synapse_perf.llama.phase_usage import phase_usage
 
@@ -113,7 +114,8 @@ def _sample(
         ("import", context.first_import[0][0], context.first_import[1][0]),
         # What the worker itself needs before it can begin: this tool's overhead, told as such.
         ("harness", context.first_import[1][0], moments["backend_started"].at_ns),
-        ("backend", moments["backend_started"].at_ns, moments["backend_ended"].at_ns),
+        # With the choice of the device, which may ask every one of them.
+        ("backend", moments["backend_started"].at_ns, stamps["load_started"]),
         *inner.spans,
         ("first_token", stamps["context_ended"], stamps["first_token"]),
     ]
@@ -126,6 +128,7 @@ def _sample(
         "blocked_s": _blocked_s(total_s, moments["first_token"]),
     }
     context.facts["log"] = "\n".join(line.text for line in lines)
+    context.facts["packages"] = package_versions()
     context.facts["warnings"] = [*inner.warnings, *said.warnings]
     values = [
         Measurement("model_startup_time", total_s),
@@ -183,18 +186,3 @@ def _phases(spans: list[tuple[str, int, int]], said: LoadLog, total_s: float) ->
 def _with_device(values: list[Measurement], device: str) -> list[Measurement]:
     """The device that llama.cpp used, which decides the target that a start is judged by."""
     return [Measurement(value.metric, value.value, {**value.labels, "device": device}) for value in values]
-
-
-def _remedy(words: str) -> str:
-    """What to do about the causes that llama.cpp names."""
-    known: dict[str, Any] = {
-        "unknown model architecture": "this llama.cpp is older than the model: update llama-cpp-python",
-        "failed to allocate": "choose a smaller context, a smaller KV type or fewer GPU layers",
-        "not enough": "choose a smaller context, a smaller KV type or fewer GPU layers",
-        "not within the file bounds": "the file is damaged or not complete: download it again",
-        "magic": "the file is not a GGUF model",
-        "device": "see 'synapse-perf doctor' for the devices of this llama.cpp",
-    }
-    return next(
-        (remedy for part, remedy in known.items() if part in words), "run it with --debug for llama.cpp's whole log"
-    )
