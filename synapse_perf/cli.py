@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import signal
 import sys
 from collections.abc import Sequence
 from typing import Annotated, NoReturn
@@ -14,7 +12,9 @@ from typer.exceptions import Abort, TyperException
 
 from synapse_perf import __version__
 from synapse_perf.commands import baseline, cache, doctor, models, profile_load, profiles, report, schema
+from synapse_perf.commands.interrupts import catch_signals, ignore_signals
 from synapse_perf.commands.options import takes
+from synapse_perf.commands.streams import ELSEWHERE, cause_of, drop_stdout, is_stdout_broken, secure_streams, tell
 from synapse_perf.errors import MEANINGS, ExitCode, SynapsePerfError
 
 # The words before the colon or the comma: enough for a reminder, the README has them whole.
@@ -56,10 +56,14 @@ def _program(
 
 def main() -> NoReturn:
     """Entry point of the console script and of ``python -m synapse_perf``."""
-    for name in ("SIGTERM", "SIGHUP"):  # end as Ctrl-C does: trials saved, workers gone
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), _interrupt)
-    sys.exit(run(sys.argv[1:]))
+    secure_streams()
+    catch_signals()
+    try:
+        code = run(sys.argv[1:])
+    except KeyboardInterrupt:  # a second one, while the first was told
+        code = ExitCode.INTERRUPTED
+    ignore_signals()
+    sys.exit(code)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -78,9 +82,11 @@ def run(arguments: Sequence[str]) -> int:
     except (KeyboardInterrupt, Abort):
         return _tell("interrupted", "", ExitCode.INTERRUPTED)
     except BrokenPipeError:  # the reader of stdout has gone, as with `| head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        drop_stdout()
         return ExitCode.PASS
     except Exception as error:
+        if isinstance(error, OSError) and is_stdout_broken():
+            return _tell(f"stdout cannot be written: {cause_of(error)}", ELSEWHERE, ExitCode.USAGE)
         if "--debug" in arguments:
             raise
         told = f"a fault of synapse-perf itself: {type(error).__name__}: {error}"
@@ -90,14 +96,13 @@ def run(arguments: Sequence[str]) -> int:
 
 def _usage_hint(error: TyperException) -> str:
     context = getattr(error, "ctx", None)
-    return f"see '{context.command_path} --help'" if context is not None else ""
+    if context is None:
+        return ""
+    is_unlike_any = hasattr(error, "possibilities") and not error.possibilities  # no slip of the fingers
+    dash = "; a file name that begins with a dash is written ./-NAME" if is_unlike_any else ""
+    return f"see '{context.command_path} --help'{dash}"
 
 
 def _tell(message: str, remedy: str, code: ExitCode) -> int:
-    hint = f"\nhint: {remedy}" if remedy else ""
-    typer.echo(f"error: {message}{hint}", err=True)
+    tell(message, remedy)
     return code
-
-
-def _interrupt(_number: int, _frame: object) -> NoReturn:
-    raise KeyboardInterrupt

@@ -33,7 +33,7 @@ CONTRACT_EXAMPLE = """
  "started_at": "2026-11-23T10:15:30.123Z", "duration_s": 41.2,
  "workload": {"models": [{"name": "fast", "digest": "ab12"}]}, "plan": {"trials": 6},
  "environment": {"hardware_class": {"digest": "h1", "cores": 8}, "software_class": {"digest": "s1"},
-                 "volatile": {"load": 0.4}, "git": {"commit": "c0ffee", "dirty": false}},
+                 "volatile": {"load": 0.4}, "git": {"revision": "c0ffee", "dirty": false}},
  "metrics": [{"name": "model_startup_time", "labels": {"model": "fast", "cache": "cold"}, "unit": "s",
               "better": "lower",
               "trials": [{"arm": "mmap", "process": 1, "samples": [3.1],
@@ -74,7 +74,7 @@ def made_result(benchmark: str = "profile-load", started_at: str = "2026-11-23T1
         workload={"models": [{"name": "qwen3-4b", "digest": "ab12", "size_bytes": 2497281120}]},
         plan={"trials": 6, "max_time_s": None},
         environment=Environment(
-            {"digest": "h1", "cores": 8}, {"digest": "s1"}, {"load": 0.5}, {"commit": "c0ffee1234"}
+            {"digest": "h1", "cores": 8}, {"digest": "s1"}, {"load": 0.5}, {"revision": "c0ffee1234"}
         ),
         metrics=(metric,),
         checks=(Check("model-startup-cpu", metric.key, "median", 15.0, "s", 3.05, "pass", "well below"),),

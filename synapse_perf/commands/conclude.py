@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
-from synapse_perf.errors import SynapsePerfError
+from synapse_perf.commands.interrupts import HeldInterrupts
+from synapse_perf.commands.streams import print_data, tell
+from synapse_perf.errors import PRECEDENCE, ExitCode, SynapsePerfError
 
 if TYPE_CHECKING:
     from synapse_perf.commands.options import CommonOptions
-    from synapse_perf.model import Result
+    from synapse_perf.model import Failure, Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +26,23 @@ class Ending:
     is_interrupted: bool = False
     has_wrong_input: bool = False  # some models could not be read; the others were measured
     required: Sequence[str] = ()  # targets that have to be measured
+    files: Mapping[Path, str] = field(default_factory=dict)  # what else was asked for, beside reports
 
 
-def check_outputs(options: CommonOptions) -> None:
-    """Refuse what could not be written in the end before anything is measured."""
+def check_outputs(options: CommonOptions, *more: Path | None) -> None:
+    """Refuse what could not be written in the end before anything is measured; `more` are files beside reports."""
+    from synapse_perf.atomic_files import check_writable
     from synapse_perf.report.render import check_output_path
 
     for path in options.output:
         check_output_path(path)
+    for other in more:
+        if other is not None:
+            check_writable(other)
+    if options.flamegraph is not None:
+        from synapse_perf.report.flamegraph import check_flamegraph_path
+
+        check_flamegraph_path(options.flamegraph)
 
 
 def load_baseline(options: CommonOptions, benchmark: str) -> Result | None:
@@ -44,30 +55,72 @@ def load_baseline(options: CommonOptions, benchmark: str) -> Result | None:
 
 
 def conclude(result: Result, baseline: Result | None, options: CommonOptions, ending: Ending) -> int:
-    """Save first, so that nothing that was measured is lost by what comes after."""
+    """Save first, so that nothing that was measured is lost by what comes after; then try every output."""
     from synapse_perf.analyze.compare import compare
     from synapse_perf.analyze.verdict import exit_code, overall_verdict
+    from synapse_perf.atomic_files import write_atomically
     from synapse_perf.report.render import render, write_output
+
+    with HeldInterrupts(again=ending.is_interrupted) as held:
+        if baseline is not None:
+            comparisons = compare(result, baseline)
+            verdict = overall_verdict(result.checks, comparisons, ending.required)
+            result = replace(result, comparisons=comparisons, verdict=verdict)
+        result = without_private_words(result)
+        saved = _save(result, options)
+        problems: list[SynapsePerfError | None] = [print_data(render(result, options.format))]
+    if saved:
+        typer.echo(saved, err=True)
+    writers = [partial(write_output, result, path) for path in options.output]
+    writers += [partial(write_atomically, path, text) for path, text in ending.files.items()]
+    for write in writers:
+        try:
+            write()
+        except SynapsePerfError as error:
+            problems.append(error)
+    _tell_failures(result, options)
+    if held.is_interrupted:
+        typer.echo("interrupted: the report has what was finished", err=True)
+    undelivered = [problem for problem in problems if problem is not None]
+    for problem in undelivered:
+        tell(problem.message, problem.remedy)
+    code = exit_code(
+        result, interrupted=held.is_interrupted, wrong_input=ending.has_wrong_input, required=ending.required
+    )
+    codes = {code, ExitCode.MEASUREMENT_FAILED} if undelivered else {code}
+    return next(first for first in PRECEDENCE if first in codes)
+
+
+def _save(result: Result, options: CommonOptions) -> str:
+    """What to tell about it, if anything."""
     from synapse_perf.results import save_run
 
-    if baseline is not None:
-        comparisons = compare(result, baseline)
-        verdict = overall_verdict(result.checks, comparisons, ending.required)
-        result = replace(result, comparisons=comparisons, verdict=verdict)
-    result = without_private_words(result)
     try:
-        saved = f"saved as {_short(save_run(result))}; 'synapse-perf report last' shows it again"
+        path = save_run(result)
     except SynapsePerfError as error:
-        saved = f"warning: this run could not be saved: {error.message}"
-    typer.echo(render(result, options.format), nl=False)
-    for path in options.output:
-        write_output(result, path)
-    if not options.quiet:
-        typer.echo(saved, err=True)
-    sys.stdout.flush()
-    return exit_code(
-        result, interrupted=ending.is_interrupted, wrong_input=ending.has_wrong_input, required=ending.required
-    )
+        return f"warning: this run could not be saved: {error.message}; {error.remedy}"
+    return "" if options.quiet else f"saved as {_short(path)}; 'synapse-perf report last' shows it again"
+
+
+def _tell_failures(result: Result, options: CommonOptions) -> None:
+    """What failed while measuring, where a log of the run is read that does not have the report."""
+    from synapse_perf.report.figures import where_of
+
+    for failure in result.failures:
+        if not failure.arm:  # told before measuring
+            continue
+        tell(f"{where_of(failure.labels, failure.arm)}: {failure.message}", failure.remedy)
+        if options.debug and failure.detail:
+            typer.echo(failure.detail.rstrip(), err=True)
+
+
+def tell_left_out(unusable: Sequence[Failure], left: int) -> None:
+    """Which models cannot be measured, told before the others are."""
+    for failure in unusable:
+        tell(failure.message, failure.remedy)
+    if unusable:
+        others = "the other model is" if left == 1 else f"the other {left} models are"
+        typer.echo(f"{others} measured", err=True)
 
 
 def without_private_words(result: Result) -> Result:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from synapse_perf.analyze.bottleneck import bottlenecks
@@ -15,11 +16,26 @@ if TYPE_CHECKING:
 SEVERITIES = ("high", "medium", "low", "info")
 
 
-def explain(metrics: Sequence[Metric], trials: Sequence[Trial], confidence: float) -> tuple[Finding, ...]:
-    """Every finding, the severest first."""
+def explain(
+    metrics: Sequence[Metric], trials: Sequence[Trial], confidence: float, more: Sequence[Finding] = ()
+) -> tuple[Finding, ...]:
+    """Every finding, the severest first; `more` are those that rest on other measurements."""
     starts = starts_of(metrics)
-    findings = [*bottlenecks(starts), *best_variants(starts, confidence), *_from_logs(trials)]
+    findings = [*bottlenecks(starts), *best_variants(starts, confidence), *_from_several(metrics, trials, confidence)]
+    findings += [*_from_logs(trials), *more]
     return tuple(sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity)))
+
+
+def _from_several(metrics: Sequence[Metric], trials: Sequence[Trial], confidence: float) -> list[Finding]:
+    """What loading all models at once gives, where that was measured."""
+    files = {file for trial in trials if trial.spec.benchmark == "load_several" for file in trial.spec.files}
+    if not files:
+        return []
+    from synapse_perf.analyze.load_several import parallel_loading
+    from synapse_perf.host.cpu import usable_cores
+
+    disks = len({Path(file).stat().st_dev for file in files if Path(file).exists()})
+    return parallel_loading(metrics, confidence, cores=usable_cores(), disks=max(disks, 1))
 
 
 def _from_logs(trials: Sequence[Trial]) -> list[Finding]:
@@ -36,10 +52,11 @@ def _from_logs(trials: Sequence[Trial]) -> list[Finding]:
         lines = read_text(str(log))
         for finding in advice(read_load(lines), find_phases(lines)):
             found.setdefault((trial.spec.labels["model"], finding.id), finding)
-    return [_about(model, finding) for (model, _), finding in found.items()]
+    return [about(model, finding) for (model, _), finding in found.items()]
 
 
-def _about(model: str, finding: Finding) -> Finding:
+def about(model: str, finding: Finding) -> Finding:
+    """The finding with the model that it speaks of."""
     from dataclasses import replace
 
     return replace(finding, cause=f"{model}: {finding.cause}", evidence={"model": model, **finding.evidence})

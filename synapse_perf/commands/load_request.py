@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from synapse_perf.analyze.load_plan import LoadRequest
 from synapse_perf.errors import InputError
+from synapse_perf.llama.native_log import SHOWN_VARIABLE
 from synapse_perf.llama.settings import KV_TYPES, LOAD_MODES
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from synapse_perf.profiles import Profile
 
 Value = TypeVar("Value")
+LARGEST = 2**31 - 1  # of llama.cpp's integers; a larger one would silently become another
 
 
 def load_request(
@@ -39,13 +41,14 @@ def load_request(
         threads=_numbers(loading.threads, "-t", 1) or settings.threads or (0,),
         types_k=_kv_types(loading.cache_type_k, "-ctk") or settings.cache_type_k or ("f16",),
         types_v=_kv_types(loading.cache_type_v, "-ctv") or settings.cache_type_v or ("f16",),
-        batch=loading.batch or settings.batch or 512,
-        ubatch=loading.ubatch or settings.ubatch or 512,
+        batch=_in_c(loading.batch or settings.batch or 512, "-b"),
+        ubatch=_in_c(loading.ubatch or settings.ubatch or 512, "-ub"),
         flash_attn=flash_attn,
         device=device,
         in_parallel=settings.parallel if starts.parallel is None else starts.parallel,
         python=str(common.python) if common.python else None,
         rpc_servers=tuple(starts.rpc or ()),
+        env={SHOWN_VARIABLE: "1"} if common.debug else {},
     )
 
 
@@ -70,14 +73,22 @@ def _split(text: str, flag: str, parse: Callable[[str], Value], expected: str) -
     return tuple(dict.fromkeys(values))
 
 
+def _in_c(number: int, flag: str) -> int:
+    if number > LARGEST:
+        raise InputError(f"{flag} {number}: {number} is above {LARGEST}", "give what llama.cpp can count")
+    return number
+
+
 def _numbers(text: str | None, flag: str, least: int) -> tuple[int, ...]:
     def parse(part: str) -> int:
         number = int(part)
         if number < least:
             raise ValueError(f"{number} is below {least}")
+        if number > LARGEST:
+            raise ValueError(f"{number} is above {LARGEST}")
         return number
 
-    return _split(text, flag, parse, f"whole numbers from {least}, separated by commas") if text else ()
+    return _split(text, flag, parse, f"whole numbers from {least} to {LARGEST}, separated by commas") if text else ()
 
 
 def _kv_types(text: str | None, flag: str) -> tuple[str, ...]:

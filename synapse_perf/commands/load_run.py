@@ -2,33 +2,46 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import random
 import time
 from dataclasses import replace
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
-from synapse_perf.analyze.load_plan import Case, LoadRequest, ModelUnderTest, plan_load, variants
-from synapse_perf.commands.conclude import Ending, conclude
+from synapse_perf.analyze.load_plan import Case, LoadRequest, patience_s, plan_load
+from synapse_perf.commands.conclude import Ending, conclude, tell_left_out
+from synapse_perf.commands.interrupts import HeldInterrupts
+from synapse_perf.commands.load_record import (
+    failures_of,
+    log_text,
+    packages_of,
+    warnings_of,
+    with_devices,
+    workload_of,
+)
+from synapse_perf.commands.memory_check import check_memory
 from synapse_perf.commands.model_choice import choose_models
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from synapse_perf.analyze.sampling import Arm
     from synapse_perf.analyze.stopping import Judgement
     from synapse_perf.analyze.targets import Target
+    from synapse_perf.commands.load_fit import FitReport
+    from synapse_perf.commands.load_flamegraph import Recording
     from synapse_perf.commands.options import CommonOptions
+    from synapse_perf.measure.runner import Attach
     from synapse_perf.measure.session import Outcome
-    from synapse_perf.model import Failure, Json, Result, Subject, Trial
+    from synapse_perf.model import Finding, Json, Policy, Result, Subject
     from synapse_perf.profiles import Profile
 
 DEFAULT_MAX_TIME_S = 600.0
+FIT_NOTE = "then what fits into memory is planned, and checked by at most one load a model (--no-fit leaves it out)"
+FLAMEGRAPH_NOTE = "at the end one more start is watched for the flame graph, and not judged"
 
 
 class LoadRun:
@@ -42,16 +55,24 @@ class LoadRun:
         *,
         names: Sequence[str],
         log_path: Path | None,
+        wants_fit: bool = True,
     ) -> None:
+        self.profile = profile
+        self.options = options
+        self.log_path = log_path
+        self.wants_fit = wants_fit
+        self._decide_on_policy(profile, options)
+        checked = check_memory(choose_models(names, profile, quiet=options.quiet), request)
+        self.choice, self.memory_warnings = checked.choice, checked.warnings
+        size_bytes = sum(model.size_bytes for model in self.choice.models)
+        self.request = replace(checked.request, timeout_s=patience_s(size_bytes, self.bounds.max_time_s or 0.0))
+
+    def _decide_on_policy(self, profile: Profile, options: CommonOptions) -> None:
         from synapse_perf.analyze.sampling import Bounds
         from synapse_perf.analyze.targets import parse_target_option, with_limits
         from synapse_perf.units import parse_duration
 
         sampling = profile.sampling
-        self.profile = profile
-        self.request = request
-        self.options = options
-        self.log_path = log_path
         self.confidence = options.confidence or sampling.confidence
         self.seed = options.seed if options.seed is not None else sampling.seed
         if self.seed is None:
@@ -63,7 +84,6 @@ class LoadRun:
         self.bounds = Bounds(
             minimum=trials, maximum=max(trials, Bounds().maximum), max_time_s=max_time_s or DEFAULT_MAX_TIME_S
         )
-        self.choice = choose_models(names, profile, quiet=options.quiet)
 
     @cached_property
     def cases(self) -> list[Case]:
@@ -80,6 +100,10 @@ class LoadRun:
         return len(self.cases) * self.bounds.minimum
 
     @property
+    def timeout_s(self) -> float:
+        return max(case.spec.timeout_s for case in self.cases)
+
+    @property
     def subject(self) -> Subject:
         """One sample among the models makes the run one: its figures are then no verdict on a system."""
         return "sample" if any(model.is_sample for model in self.choice.models) else "real"
@@ -88,9 +112,13 @@ class LoadRun:
         """Tell what would be done, and do nothing."""
         from synapse_perf.commands.load_dry_run import earlier_results, plan_steps
         from synapse_perf.report.plan import DryRun, render_plan
+        from synapse_perf.units import format_duration
 
         steps, note = plan_steps(self.cases, self.choice.models, self.bounds.minimum, earlier_results())
-        notes = [note, *(failure.message for failure in self.choice.unusable)]
+        notes = [note, *self.memory_warnings, *(failure.message for failure in self.choice.unusable)]
+        notes += [FIT_NOTE] if self.wants_fit else []
+        notes += [FLAMEGRAPH_NOTE] if self.options.flamegraph else []
+        notes.append(f"a start that takes longer than {format_duration(self.timeout_s)} is ended, and has failed")
         plan = DryRun(
             "profile-load",
             self.choice.profile_name,
@@ -108,34 +136,76 @@ class LoadRun:
         from synapse_perf.host.checkup import warnings_before
 
         started_at, started_s = utc_timestamp(), time.monotonic()
-        warnings = list(warnings_before("load"))
+        warnings = [*warnings_before("load"), *self.memory_warnings]
         if not self.options.quiet:
             for warning in warnings:
                 typer.echo(f"warning: {warning}", err=True)
+        tell_left_out(self.choice.unusable, len(self.choice.models))
         outcome = self._run_trials()
-        result = self._result(outcome, started_at, warnings)
-        result = replace(result, duration_s=time.monotonic() - started_s)
-        self._write_logs(outcome.trials)
-        ending = Ending(outcome.is_interrupted, bool(self.choice.unusable), self.profile.required)
+        fit = self._check_fit(outcome)
+        graph = self._record_flamegraph(outcome.is_interrupted or fit.is_interrupted)
+        with HeldInterrupts(again=outcome.is_interrupted or fit.is_interrupted or graph.is_interrupted) as held:
+            result = self._result(outcome, fit.findings, started_at, [*warnings, *fit.warnings, *graph.warnings])
+            result = replace(result, duration_s=time.monotonic() - started_s)
+        ending = Ending(
+            held.is_interrupted,
+            bool(self.choice.unusable),
+            self.profile.required,
+            self._files(outcome, graph),
+        )
         return conclude(result, baseline, self.options, ending)
 
     def _run_trials(self) -> Outcome:
         from synapse_perf.analyze.sampling import interleaved
         from synapse_perf.analyze.stopping import undecided_by
-        from synapse_perf.measure.session import run_trials
-        from synapse_perf.report.progress import Progress
-        from synapse_perf.results import state_directory
 
         policy = interleaved(
             self.arms, bounds=self.bounds, seed=self.seed or 0, undecided=undecided_by(self._judgement(), self.arms)
         )
+        return self._carry_out(policy, self.planned)
+
+    def _carry_out(self, policy: Policy, planned: int, attach: Attach | None = None) -> Outcome:
+        from synapse_perf.measure.session import run_trials
+        from synapse_perf.report.progress import Progress
+        from synapse_perf.results import state_directory
+
+        directory = state_directory() / "processes"
         with Progress(quiet=self.options.quiet) as progress:
             return run_trials(
-                policy,
-                planned=self.planned,
-                register_directory=state_directory() / "processes",
-                observe=progress.observe,
+                policy, planned=planned, register_directory=directory, observe=progress.observe, attach=attach
             )
+
+    def _check_fit(self, outcome: Outcome) -> FitReport:
+        from synapse_perf.analyze.sampling import fixed, spent_s
+        from synapse_perf.commands.load_fit import FitReport, check_fit
+
+        if outcome.is_interrupted or not self.wants_fit:
+            return FitReport()
+        left_s = (self.bounds.max_time_s or 0.0) - spent_s(outcome.trials)
+        return check_fit(
+            self.choice,
+            self.request,
+            outcome.trials,
+            seconds_left=left_s,
+            run=lambda specs: self._carry_out(fixed(specs), len(specs)),
+        )
+
+    def _record_flamegraph(self, is_interrupted: bool) -> Recording:
+        from synapse_perf.analyze.sampling import fixed
+        from synapse_perf.commands.load_flamegraph import Recording, record
+
+        path = self.options.flamegraph
+        if path is None or is_interrupted:
+            return Recording()
+        recording = record(self.cases, path, lambda spec, attach: self._carry_out(fixed([spec]), 1, attach))
+        if recording.told:
+            typer.echo(recording.told, err=True)
+        return recording
+
+    def _files(self, outcome: Outcome, graph: Recording) -> dict[Path, str]:
+        """What is written beside the reports."""
+        files = {self.log_path: log_text(outcome.trials), self.options.flamegraph: graph.text}
+        return {path: text for path, text in files.items() if path is not None and text is not None}
 
     def _judgement(self) -> Judgement:
         from synapse_perf.analyze.stopping import Judgement
@@ -143,10 +213,25 @@ class LoadRun:
 
         return Judgement(METRICS, self.targets, self.confidence, self.choice.profile_name, self.subject)
 
-    def _result(self, outcome: Outcome, started_at: str, warnings: list[str]) -> Result:
+    def _plan(self, outcome: Outcome) -> dict[str, Json]:
+        """How much was to be measured, and why it ended where it did."""
+        from synapse_perf.analyze.stopping import explain_stop, undecided_by
+
+        undecided = undecided_by(self._judgement(), self.arms)
+        why = explain_stop(outcome.trials, self.arms, self.bounds, undecided)
+        return {
+            "trials": self.bounds.minimum,
+            "max_time_s": self.bounds.max_time_s,
+            "timeout_s": self.timeout_s,
+            "confidence": self.confidence,
+            "seed": self.seed,
+            "stopped": "interrupted" if outcome.is_interrupted else why,
+        }
+
+    def _result(self, outcome: Outcome, more: Sequence[Finding], started_at: str, warnings: list[str]) -> Result:
         from synapse_perf.analyze.collect import metrics_of
         from synapse_perf.analyze.disturbance import disturbance_warnings, excuse_disturbed
-        from synapse_perf.analyze.stopping import explain_stop, undecided_by, what_more_time_would_settle
+        from synapse_perf.analyze.stopping import what_more_time_would_settle
         from synapse_perf.analyze.verdict import check_targets, overall_verdict
         from synapse_perf.benchmarks.profile_load import METRICS
         from synapse_perf.commands.load_explain import explain
@@ -163,9 +248,7 @@ class LoadRun:
             profile=self.choice.profile_name,
         )
         checks = excuse_disturbed(checks, metrics)
-        judgement = self._judgement()
-        undecided = undecided_by(judgement, self.arms)
-        warnings += what_more_time_would_settle(outcome.trials, self.arms, judgement)
+        warnings += what_more_time_would_settle(outcome.trials, self.arms, self._judgement())
         warnings += [*warnings_of(outcome.trials), *disturbance_warnings(outcome.trials)]
         return Result(
             benchmark="profile-load",
@@ -174,88 +257,13 @@ class LoadRun:
             started_at=started_at,
             duration_s=0.0,
             workload=workload_of(self.choice.models, self.request),
-            plan={
-                "trials": self.bounds.minimum,
-                "max_time_s": self.bounds.max_time_s,
-                "confidence": self.confidence,
-                "seed": self.seed,
-                "stopped": explain_stop(outcome.trials, self.arms, self.bounds, undecided),
-            },
-            environment=describe(packages=None),
+            plan=self._plan(outcome),
+            environment=describe(packages=packages_of(outcome.trials)),
             metrics=metrics,
             checks=checks,
             comparisons=(),
             warnings=tuple(dict.fromkeys(warnings)),
             failures=(*self.choice.unusable, *failures_of(outcome.trials)),
             verdict=overall_verdict(checks, required=self.profile.required),
-            findings=explain(metrics, outcome.trials, self.confidence),
+            findings=explain(metrics, outcome.trials, self.confidence, more),
         )
-
-    def _write_logs(self, trials: Sequence[Trial]) -> None:
-        if self.log_path is None:
-            return
-        from synapse_perf.atomic_files import write_atomically
-
-        parts = [f"=== {_case(trial)}\n{trial.facts.get('log', '')}\n" for trial in trials if trial.facts.get("log")]
-        write_atomically(self.log_path, "".join(parts))
-
-
-def with_devices(trials: Sequence[Trial]) -> list[Trial]:
-    """Floors carry the device of their model's starts, so that their rows stand together."""
-    devices = {
-        trial.spec.labels["model"]: measurement.labels["device"]
-        for trial in trials
-        if not trial.spec.labels.get("variant")
-        for sample in trial.samples
-        for measurement in sample.values
-        if "device" in measurement.labels
-    }
-    return [
-        replace(trial, spec=replace(trial.spec, labels={**trial.spec.labels, "device": devices[model]}))
-        if trial.spec.benchmark != "profile_load" and (model := trial.spec.labels["model"]) in devices
-        else trial
-        for trial in trials
-    ]
-
-
-def workload_of(models: Sequence[ModelUnderTest], request: LoadRequest) -> dict[str, Json]:
-    """What was measured, with a digest over all that decides whether two runs did the same work."""
-    first = {model.label: variants(model, request)[0][2] for model in models}
-    described: dict[str, Json] = {
-        model.label: {
-            "file": Path(model.path).name,
-            "digest": model.digest,
-            "size_bytes": model.size_bytes,
-            "description": model.description,
-            "settings": {k: v for k, v in first[model.label].as_workload().items() if k != "model_path"},
-        }
-        for model in models
-    }
-    text = json.dumps(described, sort_keys=True)
-    return {"models": described, "digest": hashlib.sha256(text.encode()).hexdigest()[:16]}
-
-
-def warnings_of(trials: Sequence[Trial]) -> list[str]:
-    """What llama.cpp and the reading of its log warned of, once each."""
-    found = dict.fromkeys(str(text) for trial in trials for text in trial.facts.get("warnings", ()))
-    uncertified = {
-        str(sample.facts.get("cache_how"))
-        for trial in trials
-        if trial.spec.labels.get("cache") == "uncertified"
-        for sample in trial.samples
-    }
-    return [*found, *(f"not certified: {how}" for how in sorted(uncertified))]
-
-
-def failures_of(trials: Sequence[Trial]) -> list[Failure]:
-    """Each different failure once, as the first trial had it."""
-    found: dict[tuple[str, str], Failure] = {}
-    for trial in trials:
-        if trial.failure is not None:
-            found.setdefault((trial.failure.message, str(trial.failure.labels.get("model"))), trial.failure)
-    return list(found.values())
-
-
-def _case(trial: Trial) -> str:
-    labels = ", ".join(f"{key}={value}" for key, value in sorted(trial.spec.labels.items()))
-    return f"{labels}, {trial.spec.arm}, process {trial.process}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +41,7 @@ def choose_models(names: Sequence[str], profile: Profile, *, quiet: bool) -> Cho
         try:
             model, header = _look_at(label, name, search)
         except InputError as error:
-            problems.append((label or Path(name).name, error))
+            problems.append((label or _printable(Path(name).name), error))
             continue
         model = _with_unique_label(model, headers)
         models.append(model)
@@ -106,7 +107,7 @@ def _look_at(label: str, name: str, search: Sequence[Path]) -> tuple[ModelUnderT
     path = resolve_model(name, search)
     header = read_header(path)
     model = ModelUnderTest(
-        label=label or _short_name(path),
+        label=label or _printable(_short_name(path, header)),
         path=str(path.absolute()),  # as it is named: llama.cpp finds the parts of a split model by their names
         files=tuple(str(part.resolve()) for part in header.parts),
         size_bytes=header.size_bytes,
@@ -119,10 +120,17 @@ def _look_at(label: str, name: str, search: Sequence[Path]) -> tuple[ModelUnderT
     return model, header
 
 
-def _short_name(path: Path) -> str:
-    """The file's name without its suffix; Ollama's blobs are named by digest, so they keep their beginning."""
+def _short_name(path: Path, header: GgufHeader) -> str:
+    """The file's name without its suffix, nor a sample's digest; an Ollama blob is a digest and keeps its beginning."""
     name = path.name.removesuffix(".gguf")
+    if header.is_sample:
+        name = re.sub(r"-[0-9a-f]{12}$", "", name)
     return name[:19] if name.startswith("sha256-") else name
+
+
+def _printable(name: str) -> str:
+    """A label for reports out of a file name of any kind: no line breaks, no bytes that are no text."""
+    return "".join(character if character.isprintable() else "?" for character in name)
 
 
 def _describe(header: GgufHeader) -> str:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from synapse_perf.commands.load_elsewhere import ElsewhereOptions, profile_elsewhere
 from synapse_perf.commands.options import OUTPUT, CommonOptions, LoadOptions, option
 
 STARTS = "Which starts"
@@ -28,6 +29,9 @@ class StartOptions:
         bool | None,
         option("Also load all models at once, against one after another.", "--parallel/--no-parallel", STARTS),
     ] = None
+    fit: Annotated[
+        bool, option("Also tell what fits into memory, checked by one more load a model.", "--fit/--no-fit", STARTS)
+    ] = True
     rpc: Annotated[
         list[str] | None,
         option("Add the devices of a llama.cpp RPC server.", "--rpc", STARTS, metavar="HOST:PORT"),
@@ -41,19 +45,25 @@ def profile_load(
         typer.Argument(metavar="MODEL", help="Paths, names from 'models list', or tiers of the profile."),
     ] = None,
     *,
+    elsewhere: ElsewhereOptions,
     starts: StartOptions,
     loading: LoadOptions,
     common: CommonOptions,
 ) -> int:
     """Profile the start of GGUF models: spawn to first token, phase by phase, cold and warm, with what bounds it."""
     from synapse_perf.commands.conclude import check_outputs, load_baseline
+    from synapse_perf.commands.device_choice import check_device
     from synapse_perf.commands.load_request import load_request
     from synapse_perf.commands.load_run import LoadRun
     from synapse_perf.profiles import load_profile
 
-    check_outputs(common)
+    check_outputs(common, starts.log)
     baseline = load_baseline(common, "profile-load")
     profile = load_profile(common.profile)
+    names = (*(models or ()), *loading.model)
+    if elsewhere.is_asked_for:
+        return profile_elsewhere(elsewhere, names, starts, loading, common, profile, baseline)
     request = load_request(profile, common, loading, starts)
-    run = LoadRun(profile, request, common, names=(*(models or ()), *loading.model), log_path=starts.log)
+    check_device(request.device, request.rpc_servers, request.python)
+    run = LoadRun(profile, request, common, names=names, log_path=starts.log, wants_fit=starts.fit)
     return run.dry_run() if common.dry_run else run.measure(baseline)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import get_args
 
 from synapse_perf.errors import InputError
+from synapse_perf.field_errors import short_text
 from synapse_perf.gguf_files.embedded import EMBEDDED_PREFIX
 from synapse_perf.gguf_files.header import GgufHeader, read_header
 from synapse_perf.gguf_files.places import Candidate, Source, candidates
@@ -20,6 +22,7 @@ _OTHER_TYPES = frozenset(("mmproj", "adapter", "imatrix", "vocab"))
 _OTHER_NAMES = ("mmproj", "imatrix", "ggml-vocab")
 
 _SHOWN_CANDIDATES = 8
+_SHOWN_PATH = 255  # characters; a longer one is cut in messages
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +53,18 @@ def find_models(extra: Sequence[Path] = ()) -> list[FoundModel]:
 
 
 def resolve_model(name_or_path: str | Path, extra: Sequence[Path] = ()) -> Path:
-    """The file meant by a path, a name, or a unique beginning or part of a name; InputError lists what else fits."""
+    """The file meant by a path, a name, or a unique beginning or part of a name; InputError lists what else fits.
+
+    What is there is returned whatever it is, as long as it is no folder: `read_header` tells what is wrong with it.
+    """
     wanted = str(name_or_path)
-    path = Path(wanted).expanduser()
-    if path.is_file():
-        return path
-    if path.is_dir():
-        return _only_model_in(path)
-    if os.sep in wanted and path.suffix.lower() == ".gguf":
+    if not wanted.strip():
+        raise InputError("the name of a model is empty", "give a path, or a name from `synapse-perf models list`")
+    path = Path(os.path.expanduser(wanted))  # noqa: PTH111 (Path raises where there is no such user)
+    mode = _mode(path)
+    if mode is not None:
+        return _only_model_in(path) if stat.S_ISDIR(mode) else path
+    if path.is_absolute() or wanted.startswith(("./", "../")) or (os.sep in wanted and path.suffix.lower() == ".gguf"):
         raise InputError(f"{path} does not exist", "check the path, or see `synapse-perf models list`")
     models = find_models(extra)
     matches = _matches(wanted.lower().removesuffix(".gguf"), models)
@@ -67,6 +74,23 @@ def resolve_model(name_or_path: str | Path, extra: Sequence[Path] = ()) -> Path:
         raise InputError(f"'{wanted}' may mean {_listed(matches)}", "give more of the name, or the path")
     known = f"known here: {_listed(models)}" if models else "no model was found on this machine"
     raise InputError(f"no model is named '{wanted}'; {known}", "see `synapse-perf models list`, or give a path")
+
+
+def _mode(path: Path) -> int | None:
+    """What kind of file lies there; None where there is none; InputError for a path that leads nowhere."""
+    try:
+        return path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if path.is_symlink():
+            told = f"{path} is a link to {os.readlink(path)}, which does not exist"  # noqa: PTH115 (a Path would drop ./)
+            raise InputError(told, "fetch the model again, or correct the link") from error
+        return None
+    except PermissionError as error:
+        raise InputError(f"{path} may not be read by this user", f"check its permissions: ls -l '{path}'") from error
+    except (OSError, ValueError) as error:
+        name = str(path) if len(str(path)) <= _SHOWN_PATH else short_text(str(path))
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputError(f"{name} cannot be read: {reason[:1].lower()}{reason[1:]}", "check the path") from error
 
 
 def _look_at(candidate: Candidate) -> FoundModel | None:

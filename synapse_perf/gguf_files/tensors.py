@@ -60,8 +60,9 @@ def check_tensor_data(cursor: Cursor, tensors: Sequence[TensorInfo], alignment: 
                 f"tensor '{tensor.name}' is misaligned: it starts at {tensor.offset}, no multiple of {alignment}"
             )
         if tensor.offset != expected:
-            where = "outside the file" if tensor.offset > max(data_bytes, expected) else f"at {tensor.offset}"
-            raise cursor.error(f"tensor '{tensor.name}' lies {where}, where llama.cpp expects it at {expected}")
+            outside = ", outside the file" if tensor.offset > max(data_bytes, expected) else ""
+            place = f"at {tensor.offset} of the tensor data{outside}"
+            raise cursor.error(f"tensor '{tensor.name}' lies {place}; llama.cpp expects it at {expected}")
         end = tensor.offset + tensor.size_bytes
         expected = -(-end // alignment) * alignment
     if end > data_bytes:

@@ -1,18 +1,27 @@
-"""What was found, and what would change it? Each finding with all six fields, the unknown ones shown as such."""
+"""What was found, and what would change it? Each finding with all six fields, the unknown ones shown as such.
+
+One that asks for no change is told in its one sentence; its evidence is in the result file.
+"""
 
 from __future__ import annotations
 
 from synapse_perf.model import Finding, Result, Severity
 from synapse_perf.report.document import Block, Fields, Paragraph, Section, Tone
 from synapse_perf.report.figures import NOT_YET, format_evidence, format_gain
+from synapse_perf.report.runs import log_of
 
+BOUND = "bound"
 _ORDER: tuple[Severity, ...] = ("high", "medium", "low", "info")
 _TONES: dict[Severity, Tone] = {"high": "bad", "medium": "warn", "low": "strong", "info": "strong"}
 
 
 def ranked_findings(result: Result) -> tuple[Finding, ...]:
-    """The most severe first; among equals the one that gives most seconds, else in the order of the result."""
-    return tuple(sorted(result.findings, key=lambda finding: (_ORDER.index(finding.severity), -_seconds(finding))))
+    """The most severe first; among equals what holds a start back, then what gives most seconds."""
+    return tuple(sorted(result.findings, key=_rank))
+
+
+def _rank(finding: Finding) -> tuple[int, bool, float]:
+    return _ORDER.index(finding.severity), finding.id != BOUND, -_seconds(finding)
 
 
 def _seconds(finding: Finding) -> float:
@@ -23,6 +32,8 @@ def findings_section(result: Result) -> Section:
     findings = ranked_findings(result)
     if not findings:
         measured = any(metric.summary.count for metric in result.metrics)
+        if log_of(result):
+            return Section("Findings", (Paragraph("None: nothing in this log is a reason to change anything."),))
         text = "None: nothing measured here names a cause." if measured else "None, as nothing was measured."
         return Section("Findings", (Paragraph(text),))
     blocks: list[Block] = []
@@ -30,7 +41,8 @@ def findings_section(result: Result) -> Section:
         marker = f"{number}."
         cause = finding.cause or NOT_YET
         blocks.append(Paragraph(f"{cause} [{finding.severity}, {finding.id}]", _TONES[finding.severity], marker))
-        blocks.append(Fields(_fields(finding), indent=len(marker) + 1))
+        if finding.severity != "info":
+            blocks.append(Fields(_fields(finding), indent=len(marker) + 1))
     return Section("Findings", tuple(blocks))
 
 

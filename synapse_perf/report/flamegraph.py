@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -119,14 +119,24 @@ def to_speedscope(stacks: str, name: str) -> str:
     return json.dumps(document) + "\n"
 
 
+def flamegraph_text(stacks: str, suffix: str, title: str) -> str:
+    """The content of a file with that suffix: .svg, .json for speedscope, and collapsed stacks for any other."""
+    forms = {".svg": to_svg, ".json": to_speedscope}
+    form = forms.get(suffix.lower())
+    return form(stacks, title) if form else "".join(f"{line}\n" for line in stacks.splitlines())
+
+
+def sample_count(stacks: Iterable[str]) -> int:
+    """How many samples lines of collapsed stacks stand for."""
+    return sum(count for line in stacks for _, count in parse_stacks(line))
+
+
 def write_flamegraph(stacks: str, path: Path, title: str = "synapse-perf") -> None:
     """Write the format of the suffix (.svg, .json for speedscope, .txt), whole or not at all."""
     from synapse_perf.atomic_files import write_atomically
 
     check_suffix(path)
-    forms = {".svg": to_svg, ".json": to_speedscope}
-    form = forms.get(path.suffix.lower())
-    write_atomically(path, form(stacks, title) if form else "".join(f"{line}\n" for line in stacks.splitlines()))
+    write_atomically(path, flamegraph_text(stacks, path.suffix, title))
 
 
 def check_flamegraph_path(path: Path) -> None:

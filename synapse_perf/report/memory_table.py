@@ -22,8 +22,9 @@ def memory_section(runs: tuple[Run, ...], names: dict[str, str]) -> Section | No
     """One row a model, from its first reference run that knows its memory; None if nothing is known."""
     chosen = [run for run in (_best_known(runs, model) for model in models_of(runs)) if run is not None]
     blocks: list[Block] = []
-    if chosen:
-        blocks.append(_process_table(chosen, names))
+    measured = [run for run in chosen if run.metric(PEAK_RSS)]
+    if measured:
+        blocks.append(_process_table(measured, names))
     buffers = [(run, _buffers(run)) for run in chosen]
     if any(found for _, found in buffers):
         blocks.append(_buffer_table(buffers, names))
@@ -42,13 +43,13 @@ def memory_section(runs: tuple[Run, ...], names: dict[str, str]) -> Section | No
 
 
 def _is_over_committed(run: Run) -> bool:
-    trials = run.startup.trials if run.startup else ()
+    trials = run.noted.trials if run.noted else ()
     return any(value is True for trial in trials for value in trial.facts.get("over_committed", ()))
 
 
 def _best_known(runs: tuple[Run, ...], model: str) -> Run | None:
-    known = [run for run in references(runs) if run.model == model and run.metric(PEAK_RSS)]
-    return known[0] if known else None
+    own = [run for run in references(runs) if run.model == model]
+    return next((run for run in own if run.metric(PEAK_RSS)), next((run for run in own if _buffers(run)), None))
 
 
 def _process_table(runs: list[Run], names: dict[str, str]) -> Table:
@@ -68,8 +69,8 @@ def _process_table(runs: list[Run], names: dict[str, str]) -> Table:
                 Cell(format_middle(peak), "strong"),
                 Cell(format_interval(peak)),
                 Cell(format_count(peak)),
-                Cell(_bytes(run.startup, "rss_anonymous_bytes")),
-                Cell(_bytes(run.startup, "rss_file_bytes")),
+                Cell(_bytes(run.noted, "rss_anonymous_bytes")),
+                Cell(_bytes(run.noted, "rss_file_bytes")),
             )
         )
         for run, peak in zip(runs, peaks, strict=True)
@@ -84,13 +85,13 @@ def _bytes(metric: Metric | None, fact: str) -> str:
 
 def _buffers(run: Run) -> dict[str, dict[str, float]]:
     """Median bytes by device and kind, kinds beside weights, KV and compute together as ``other``."""
-    startup = run.startup
-    if startup is None:
+    noted = run.noted
+    if noted is None:
         return {}
     found: dict[str, dict[str, float]] = {}
-    for fact in dict.fromkeys(name for trial in startup.trials for name in trial.facts):
+    for fact in dict.fromkeys(name for trial in noted.trials for name in trial.facts):
         device, _, kind = fact.removeprefix(BUFFER_PREFIX).rpartition(".")
-        size = fact_median(startup, fact)
+        size = fact_median(noted, fact)
         if fact.startswith(BUFFER_PREFIX) and device and size is not None:
             kinds = found.setdefault(device, {})
             kind = {name.lower(): name for name in _KINDS}.get(kind.lower(), "other")

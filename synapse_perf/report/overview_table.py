@@ -5,14 +5,16 @@ from __future__ import annotations
 from synapse_perf.model import Check, Metric, Result
 from synapse_perf.report.document import Cell, Column, Row, Section, Table, Tone
 from synapse_perf.report.figures import format_count, format_interval, format_middle, interval_title, middle
-from synapse_perf.report.runs import Run, models_of, references, runs_of
+from synapse_perf.report.runs import LOAD, Run, log_of, models_of, references, runs_of
 from synapse_perf.report.targets_table import STATUS_TONES, STATUS_WORDS
-from synapse_perf.report.waterfall import phases_of
+from synapse_perf.report.waterfall import phase_label, phases_of
 from synapse_perf.units import format_percent
 
 
 def overview_section(result: Result, names: dict[str, str]) -> Section | None:
     """None where one model, or none, was measured."""
+    if log_of(result):
+        return _loads_section(runs_of(result), names)
     runs = tuple(run for run in references(runs_of(result)) if run.startup)
     models = models_of(runs)
     if len(models) < 2:
@@ -29,6 +31,30 @@ def overview_section(result: Result, names: dict[str, str]) -> Section | None:
     checks = {check.metric: check for check in result.checks}
     rows = tuple(_row([run for run in runs if run.model == model], names[model], checks, result) for model in models)
     return Section("Models", (Table(columns, rows),))
+
+
+def _loads_section(runs: tuple[Run, ...], names: dict[str, str]) -> Section | None:
+    """The loads of one log, in its order."""
+    if len(runs) < 2:
+        return None
+    columns = (
+        Column("model", shrink="middle"),
+        Column("device", shrink="middle"),
+        Column("load", "right"),
+        Column("largest phase", shrink="wrap"),
+    )
+    rows = tuple(
+        Row(
+            (
+                Cell(names[run.model]),
+                Cell(run.device or "not known"),
+                Cell(format_middle(run.metric(LOAD)), "strong"),
+                Cell(_largest_phase([run])),
+            )
+        )
+        for run in runs
+    )
+    return Section("Loads", (Table(columns, rows),))
 
 
 def _row(runs: list[Run], name: str, checks: dict[str, Check], result: Result) -> Row:
@@ -70,4 +96,4 @@ def _largest_phase(runs: list[Run]) -> str:
     length, metric = max(phases, key=lambda pair: pair[0])
     total = middle(run.startup) or sum(value for value, _ in phases)
     share = f" {format_percent(length / total)}" if total else ""
-    return metric.labels.get("phase", "").replace("_", " ") + share
+    return phase_label(metric.labels.get("phase", "")) + share

@@ -65,7 +65,10 @@ class Progress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._live is not None:
-            self._live.stop()
+            try:
+                self._live.stop()
+            finally:  # also when a second Ctrl-C comes just now
+                self._live.console.show_cursor(True)
             self._live = None
 
     def observe(self, event: Event) -> None:

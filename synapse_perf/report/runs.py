@@ -47,6 +47,11 @@ class Run:
         return self.startup or self.metric(LOAD)
 
     @property
+    def noted(self) -> Metric | None:
+        """What carries the facts about the run: its start, or its load even where that has no time."""
+        return self.startup or next((metric for metric in self.metrics if metric.name == LOAD), None)
+
+    @property
     def arm(self) -> str:
         """How the run itself called what it did, such as a load mode."""
         trials = self.duration.trials if self.duration else ()
@@ -83,6 +88,12 @@ def _share_deviceless(groups: dict[_Key, list[Metric]]) -> None:
             shared = groups.pop(key)
             for other in others:
                 groups[other].extend(shared)
+
+
+def log_of(result: Result) -> str:
+    """The name of the log that the result was read from; empty where it was measured."""
+    log = result.workload.get("log")
+    return str(log.get("file") or "") if isinstance(log, Mapping) else ""
 
 
 def references(runs: tuple[Run, ...]) -> tuple[Run, ...]:

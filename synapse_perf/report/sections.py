@@ -61,7 +61,8 @@ def _waterfall_section(runs: tuple[Run, ...], names: dict[str, str]) -> Section 
     if len(models) > WATERFALLS_AT_MOST:
         text = f"The slowest {SLOWEST_SHOWN} of {len(models)} models; the phases of all are in the JSON result."
         blocks.insert(0, Paragraph(text, "quiet"))
-    return Section("Start to first token", tuple(blocks))
+    title = "Start to first token" if any(run.startup for run in candidates) else "Phases of the load"
+    return Section(title, tuple(blocks))
 
 
 def _drawn(runs: tuple[Run, ...]) -> tuple[Run, ...]:
@@ -70,7 +71,7 @@ def _drawn(runs: tuple[Run, ...]) -> tuple[Run, ...]:
     if len(models) <= WATERFALLS_AT_MOST:
         return runs
     longest = {
-        model: max((middle(run.startup) or 0.0 for run in runs if run.model == model), default=0.0) for model in models
+        model: max((middle(run.duration) or 0.0 for run in runs if run.model == model), default=0.0) for model in models
     }
     slowest = sorted(models, key=lambda model: -longest[model])[:SLOWEST_SHOWN]
     return tuple(run for model in slowest for run in runs if run.model == model)

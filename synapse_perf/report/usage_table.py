@@ -6,7 +6,7 @@ from synapse_perf.model import Metric
 from synapse_perf.report.document import Block, Cell, Column, Paragraph, Row, Section, Table
 from synapse_perf.report.figures import UNKNOWN, fact_median, format_middle, middle
 from synapse_perf.report.runs import Run
-from synapse_perf.report.waterfall import CACHE_TITLES, phases_of
+from synapse_perf.report.waterfall import CACHE_TITLES, phase_label, phases_of
 from synapse_perf.units import format_bytes, format_duration
 
 _LEAST_SHARE = 0.01  # of the start; what is shorter is no place to look at
@@ -62,7 +62,7 @@ def _row(metric: Metric, startup: Metric) -> Row:
     read = _fact(metric, startup, "read_bytes")
     faults = [_fact(metric, startup, f"{kind}_faults") for kind in ("major", "minor")]
     texts = (
-        metric.labels.get("phase", "").replace("_", " "),
+        phase_label(metric.labels.get("phase", "")),
         format_middle(metric),
         *(UNKNOWN if value is None else format_duration(value) for value in times),
         UNKNOWN if read is None else format_bytes(read),

@@ -42,7 +42,7 @@ def variants_section(result: Result, names: dict[str, str]) -> Section | None:
 
 
 def _verdicts(result: Result) -> list[Finding]:
-    return [finding for finding in result.findings if finding.id.startswith("best-") and finding.cause]
+    return [finding for finding in result.findings if finding.id.startswith(("best-", "parallel-")) and finding.cause]
 
 
 def _table(runs: list[Run]) -> Table:

@@ -6,6 +6,7 @@ from synapse_perf.model import Check, CheckStatus, Result
 from synapse_perf.report.document import Block, Paragraph, Section
 from synapse_perf.report.figures import format_gain, where_of
 from synapse_perf.report.findings_list import ranked_findings
+from synapse_perf.report.runs import log_of
 from synapse_perf.report.targets_table import SAMPLE, SAMPLE_WORDS, STATUS_TONES, STATUS_WORDS, worst
 from synapse_perf.units import format_duration, format_value
 
@@ -29,6 +30,9 @@ def verdict_section(result: Result) -> Section:
 
 def _outcome(result: Result) -> list[str]:
     parts = []
+    if log_of(result):
+        parts.append("read from a log, by which no target is judged")
+        return parts + _failure_counts(result)
     measured = any(metric.summary.count for metric in result.metrics)
     if result.subject == "sample":
         parts.append(SAMPLE_WORDS[result.verdict] if measured else "sample, not your system")
@@ -39,9 +43,12 @@ def _outcome(result: Result) -> list[str]:
     regressed = sum(one.status == "regressed" for one in result.comparisons)
     if regressed:
         parts.append(f"{regressed} of {len(result.comparisons)} metrics regressed against the baseline")
-    if result.failures:
-        parts.append(f"{len(result.failures)} failure{'s' if len(result.failures) > 1 else ''}")
-    return parts
+    return parts + _failure_counts(result)
+
+
+def _failure_counts(result: Result) -> list[str]:
+    count = len(result.failures)
+    return [f"{count} failure{'s' if count > 1 else ''}"] if count else []
 
 
 def _target_counts(result: Result) -> list[str]:
@@ -69,7 +76,7 @@ def _reasons(result: Result) -> list[str]:
         first = result.failures[0]
         where = where_of(first.labels, first.arm)
         reasons.append(f"{where + ': ' if where else ''}{first.message}")
-    elif result.checks and (result.verdict not in ("pass", "fail") or not result.findings):
+    elif result.checks and not log_of(result) and (result.verdict not in ("pass", "fail") or not result.findings):
         reasons.append(_check_reason(worst(list(result.checks))))
     findings = ranked_findings(result)
     if findings and findings[0].cause:
@@ -92,6 +99,9 @@ def _run_text(result: Result) -> str:
         for trial in metric.trials
     }
     count = len(trials)
+    log = log_of(result)
+    if log:
+        return f"{result.benchmark} · {count} load{'' if count == 1 else 's'} in {log}"
     parts = [
         result.benchmark,
         f"profile {result.profile}" if result.profile else "",
@@ -101,7 +111,7 @@ def _run_text(result: Result) -> str:
 
 
 def _machine_text(result: Result) -> str:
-    started = result.started_at[:16].replace("T", " ") + " UTC"
+    started = ("read " if log_of(result) else "") + result.started_at[:16].replace("T", " ") + " UTC"
     return " · ".join(part for part in (started, _machine(result), _commit(result)) if part)
 
 

@@ -18,6 +18,7 @@ from synapse_perf.report.figures import (
     format_ratio,
     format_spread,
     middle,
+    samples_of,
 )
 from synapse_perf.report.runs import FLOOR, LOAD, PHASE, Run
 from synapse_perf.units import format_bytes, format_duration, format_percent
@@ -28,16 +29,35 @@ PHASE_ORDER = (
     "answer_to_ready",
     "interpreter",
     "import",
+    "harness",
     "backend",
     "metadata",
+    "device_choice",
     "vocabulary",
     "tensors",
     "context",
+    "warm_up",
+    "server",
     "first_token",
     "residual",
 )
+BEFORE_LOAD = frozenset({"start_up", "device", "fit"})  # in the order that the log has them, which differs
 SERVER_PHASE = "process_to_port"
-CACHE_TITLES = {"cold": "cold", "warm": "warm", "uncertified": "not certified cold"}
+PHASE_LABELS = {
+    "harness": "worker (this tool)",
+    "process_to_port": "until its port opens",
+    "port_to_answer": "until it answers",
+    "answer_to_ready": "until it is ready",
+    "fit": "search for a fit",
+    "device": "device start",
+    "server": "server set-up",
+}
+CACHE_TITLES = {
+    "cold": "cold",
+    "warm": "warm",
+    "uncertified": "not certified cold",
+    "unknown": "page cache not known",
+}
 _Span: TypeAlias = tuple[Metric, float, float, BarKind]  # a phase, its start and length in seconds, how to draw it
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 _FULL = {"phase": "█", "part": "▒", "residual": "░", "floor": "·"}
@@ -69,12 +89,14 @@ def lane_of(run: Run, name: str) -> Lane | None:
     )
     where = f" on {run.device}" if run.device else ""
     title = ", ".join(part for part in (f"{name}{where}", CACHE_TITLES.get(run.cache, run.cache)) if part)
-    return Lane(title, _total_text(run), bars, tuple(_notes(run)))
+    return Lane(title, _total_text(run, total), bars, tuple(_notes(run)))
 
 
 def phases_of(run: Run) -> list[tuple[Metric, BarKind]]:
-    """The run's phases in the order of time, each parent followed by its parts, the residual last."""
-    found = {m.labels.get("phase", ""): m for m in run.metrics if m.name == PHASE and m.summary.count}
+    """The phases that took any time, in its order, each parent followed by its parts, the residual last."""
+    every = [metric for metric in run.metrics if metric.name == PHASE and metric.summary.count]
+    lasting = [metric for metric in every if any(samples_of(metric))]
+    found = {metric.labels.get("phase", ""): metric for metric in lasting or every}
     found.pop(FLOOR, None)
     parents = sorted(dict.fromkeys(name.partition(".")[0] for name in found), key=_place_in_time)
     ordered: list[tuple[Metric, BarKind]] = []
@@ -88,6 +110,8 @@ def phases_of(run: Run) -> list[tuple[Metric, BarKind]]:
 
 def _place_in_time(phase: str) -> float:
     """A phase that is not in the list is put before the first token."""
+    if phase in BEFORE_LOAD:
+        return PHASE_ORDER.index("metadata") - 0.5
     return PHASE_ORDER.index(phase) if phase in PHASE_ORDER else PHASE_ORDER.index("first_token") - 0.5
 
 
@@ -120,12 +144,17 @@ def _label(metric: Metric) -> str:
     parent, _, part = metric.labels.get("phase", "").partition(".")
     if parent == FLOOR:
         return "(floor)"
-    return ("  " + part if part else parent).replace("_", " ")
+    return "  " + part.replace("_", " ") if part else phase_label(parent)
 
 
-def _total_text(run: Run) -> str:
+def phase_label(phase: str) -> str:
+    """A phase as people read it."""
+    return PHASE_LABELS.get(phase, phase.replace("_", " "))
+
+
+def _total_text(run: Run, total: float) -> str:
     if run.startup is None:
-        return "start to first token not known"
+        return f"{format_duration(total)} in these phases; when the first token came is not known"
     return f"{format_middle(run.startup)} to the first token ({format_spread(run.startup)})"
 
 
@@ -142,7 +171,14 @@ def _notes(run: Run) -> list[tuple[str, str]]:
         notes.append(("time spent", _bound_note(startup)))
         notes.append(("page faults", _faults_note(startup)))
         notes.append(("load mode", effect_note(startup)))
+        notes.append(("offload", _offload_note(run, startup)))
     return [note for note in notes if note[1]]
+
+
+def _offload_note(run: Run, startup: Metric) -> str:
+    """How many layers the device got, by llama.cpp's log; nothing where it got none."""
+    offloaded, layers = fact_median(startup, "layers_offloaded"), fact_median(startup, "layers")
+    return f"{offloaded:.0f} of {layers:.0f} layers on {run.device}" if offloaded and layers else ""
 
 
 def _cache_note(run: Run, startup: Metric) -> str:

@@ -151,7 +151,14 @@ def test_findings_come_most_severe_first_with_all_six_fields() -> None:
     names = [[name for name, _ in block.rows] for block in blocks if isinstance(block, Fields)]
     assert names[0] == ["evidence", "gain", "change", "check", "alert"]
     assert names[1] == ["evidence", "gain", "change", "check", "alert"]
-    assert names[2] == ["evidence", "unknown"]
+    assert len(names) == 2, "what asks for no change is told in one sentence"
+
+
+def test_among_equally_severe_findings_the_bound_comes_first() -> None:
+    large = Finding("parallel-loading", "medium", "", {}, Gain(9, 8, 10, "s", True), "", "", "")
+    bound = Finding("bound", "medium", "", {}, None, "", "", "")
+
+    assert [finding.id for finding in ranked_findings(result(findings=(large, bound)))] == ["bound", "parallel-loading"]
 
 
 def test_among_equally_severe_findings_the_larger_gain_is_first() -> None:
@@ -160,7 +167,7 @@ def test_among_equally_severe_findings_the_larger_gain_is_first() -> None:
     assert [finding.id for finding in ranked_findings(result(findings=findings))] == ["large", "small", "none"]
 
 
-@pytest.mark.parametrize("severity", ["high", "info"])
+@pytest.mark.parametrize("severity", ["high", "low"])
 def test_an_empty_field_is_not_known_yet(severity: Severity) -> None:
     finding = Finding("x", severity, "", {}, None, "", "", "")
     blocks = section(result(findings=(finding,)), "Findings").blocks

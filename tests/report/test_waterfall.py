@@ -51,14 +51,33 @@ def test_phases_are_in_the_order_of_time_however_they_are_stored() -> None:
 
 
 def test_a_phase_that_nobody_knows_comes_before_the_first_token() -> None:
-    labels = [bar.label for bar in lane(*phases(residual=0.1, first_token=0.3, warm_up=1.0, tensors=2.0)).bars]
-    assert labels == ["tensors", "warm up", "first token", "residual"]
+    labels = [bar.label for bar in lane(*phases(residual=0.1, first_token=0.3, unheard_of=1.0, tensors=2.0)).bars]
+    assert labels == ["tensors", "unheard of", "first token", "residual"]
+
+
+def test_the_worker_of_this_tool_is_named_and_stands_between_import_and_back_end() -> None:
+    labels = [bar.label for bar in lane(*phases(backend=0.1, harness=0.2, interpreter=0.1)).bars]
+    assert labels == ["interpreter", "worker (this tool)", "backend"]
+
+
+def test_what_a_log_tells_before_the_load_keeps_the_order_of_the_log() -> None:
+    labels = [bar.label for bar in lane(*phases(metadata=0.1, fit=0.2, device=0.1, start_up=0.1, server=0.1)).bars]
+    assert labels == ["search for a fit", "device start", "start up", "metadata", "server set-up"]
+
+
+def test_phases_that_take_no_time_at_all_are_left_out() -> None:
+    assert [bar.label for bar in lane(*phases(backend=0.0, tensors=1.0)).bars] == ["tensors"]
 
 
 def test_the_phases_of_a_server_are_seen_from_outside() -> None:
     shown = lane_of(runs_of(uncertified())[-1], "m")
     assert shown is not None
-    assert [bar.label for bar in shown.bars] == ["process to port", "port to answer", "answer to ready", "first token"]
+    assert [bar.label for bar in shown.bars] == [
+        "until its port opens",
+        "until it answers",
+        "until it is ready",
+        "first token",
+    ]
     assert dict(shown.notes)["load"].startswith("1.71 s from the spawn to health 200")
 
 
@@ -102,7 +121,7 @@ def test_a_run_without_phases_has_no_timeline() -> None:
 
 
 def test_phases_alone_are_drawn_and_the_total_is_not_invented() -> None:
-    assert lane(*phases(tensors=2.0)).total == "start to first token not known"
+    assert lane(*phases(tensors=2.0)).total == "2.00 s in these phases; when the first token came is not known"
 
 
 def test_phases_without_samples_are_absent_and_not_zero() -> None:
