@@ -72,26 +72,36 @@ def run(arguments: Sequence[str]) -> int:
         code = app(args=list(arguments), prog_name="synapse-perf", standalone_mode=False)
         sys.stdout.flush()
     except SynapsePerfError as error:
-        if "--debug" in arguments:
-            raise
-        return _tell(error.message, error.remedy, error.exit_code)
+        return _tell(error.message, error.remedy, error.exit_code, "--debug" in arguments)
     except TyperException as error:
         message = error.format_message()
         # A command that needs arguments and got none has shown its help already, and has nothing more to say.
         return _tell(message, _usage_hint(error), ExitCode.USAGE) if message.strip() else ExitCode.USAGE
     except (KeyboardInterrupt, Abort):
         return _tell("interrupted", "", ExitCode.INTERRUPTED)
-    except BrokenPipeError:  # the reader of stdout has gone, as with `| head`
-        drop_stdout()
-        return ExitCode.PASS
+    except (BrokenPipeError, SystemExit) as error:
+        return _readerless(error)
     except Exception as error:
-        if isinstance(error, OSError) and is_stdout_broken():
-            return _tell(f"stdout cannot be written: {cause_of(error)}", ELSEWHERE, ExitCode.USAGE)
-        if "--debug" in arguments:
-            raise
-        told = f"a fault of synapse-perf itself: {type(error).__name__}: {error}"
-        return _tell(told, "run it again with --debug, and report what it prints", ExitCode.MEASUREMENT_FAILED)
+        return _fault(error, "--debug" in arguments)
+    if code == ExitCode.INTERRUPTED and not isinstance(code, ExitCode):  # Typer's answer to Ctrl-C, not a command's
+        return _tell("interrupted", "", ExitCode.INTERRUPTED)
     return int(code or 0)
+
+
+def _readerless(error: BrokenPipeError | SystemExit) -> int:
+    """The reader of stdout has gone, as with `| head`: Typer would end with 1, which says that a target is missed."""
+    if isinstance(error, SystemExit) and not isinstance(error.__context__, BrokenPipeError):
+        raise error
+    drop_stdout()
+    return ExitCode.PASS
+
+
+def _fault(error: Exception, is_debugging: bool) -> int:
+    if isinstance(error, OSError) and is_stdout_broken():
+        return _tell(f"stdout cannot be written: {cause_of(error)}", ELSEWHERE, ExitCode.USAGE, is_debugging)
+    told = f"a fault of synapse-perf itself: {type(error).__name__}: {error}"
+    remedy = "run it again with --debug, and report what it prints"
+    return _tell(told, remedy, ExitCode.MEASUREMENT_FAILED, is_debugging)
 
 
 def _usage_hint(error: TyperException) -> str:
@@ -103,6 +113,10 @@ def _usage_hint(error: TyperException) -> str:
     return f"see '{context.command_path} --help'{dash}"
 
 
-def _tell(message: str, remedy: str, code: ExitCode) -> int:
+def _tell(message: str, remedy: str, code: ExitCode, is_debugging: bool = False) -> int:
+    if is_debugging:
+        import traceback
+
+        traceback.print_exc()
     tell(message, remedy)
     return code

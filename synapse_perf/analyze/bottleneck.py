@@ -130,6 +130,13 @@ def _advice(start: Start, phase: str, bound: Bound) -> tuple[str, str, str]:
             "Llama(use_mlock=True) / llama-server --load-mode mmap+mlock in a process that stays"
         )
         return change, check, alert
+    repacked = start.fact("buffer.CPU_REPACK.model")
+    if phase == "tensors" and repacked:
+        change = (
+            f"{format_bytes(repacked)} of weights are rewritten for this CPU at every start: compare with "
+            f"'synapse-perf profile-load {start.model} --repack on,off' (llama-server --no-repack); tokens may suffer"
+        )
+        return change, check, alert
     changes = {
         "import": "start it before it is needed and keep it, or use llama-server, which needs no Python",
         "interpreter": "keep the process alive between requests, or use llama-server, which needs no Python",

@@ -42,6 +42,7 @@ class LoadRequest:
     threads: tuple[int, ...] = (0,)
     types_k: tuple[str, ...] = ("f16",)
     types_v: tuple[str, ...] = ("f16",)
+    repacks: tuple[bool, ...] = (True,)
     batch: int = 512
     ubatch: int = 512
     flash_attn: bool | None = None
@@ -93,8 +94,14 @@ def variants(model: ModelUnderTest, request: LoadRequest) -> list[tuple[str, str
     contexts = request.contexts or (_default_context(model),)
     found: list[tuple[str, str, LoadSettings]] = []
     first: LoadSettings | None = None
-    for mode, layers, context, threads, type_k, type_v in product(
-        request.load_modes, request.gpu_layers, contexts, request.threads, request.types_k, request.types_v
+    for mode, layers, context, threads, type_k, type_v, repack in product(
+        request.load_modes,
+        request.gpu_layers,
+        contexts,
+        request.threads,
+        request.types_k,
+        request.types_v,
+        request.repacks,
     ):
         settings = LoadSettings(
             model_path=model.path,
@@ -108,6 +115,7 @@ def variants(model: ModelUnderTest, request: LoadRequest) -> list[tuple[str, str
             flash_attn=request.flash_attn,
             type_k=type_k,
             type_v=type_v,
+            repack=repack,
             rpc_servers=request.rpc_servers,
         )
         first = first or settings
@@ -118,11 +126,13 @@ def variants(model: ModelUnderTest, request: LoadRequest) -> list[tuple[str, str
 
 def differences(reference: LoadSettings, settings: LoadSettings) -> str:
     """What a variant changes, as its label: ``load_mode=read,n_gpu_layers=16``."""
-    names = ("load_mode", "n_gpu_layers", "n_ctx", "n_threads", "type_k", "type_v")
+    names = ("load_mode", "n_gpu_layers", "n_ctx", "n_threads", "type_k", "type_v", "repack")
     changed = [name for name in names if getattr(settings, name) != getattr(reference, name)]
     words = {name: getattr(settings, name) for name in changed}
     if "n_gpu_layers" in words:
         words["n_gpu_layers"] = layers_text(settings.n_gpu_layers)
+    if "repack" in words:
+        words["repack"] = "on" if settings.repack else "off"
     return ",".join(f"{name}={word}" for name, word in words.items())
 
 

@@ -103,6 +103,7 @@ def _sample(
     """Everything that is worked out once the clock has stopped."""
     from synapse_perf.llama.load_facts import log_facts, package_versions
     from synapse_perf.llama.load_log import join_fragments, read_load
+    from synapse_perf.llama.log_lines import as_text
     from synapse_perf.llama.phase_usage import phase_usage
 
     stamps = loaded.stamps_ns
@@ -127,7 +128,7 @@ def _sample(
         **_import_usage(*context.first_import),
         "blocked_s": _blocked_s(total_s, moments["first_token"]),
     }
-    context.facts["log"] = "\n".join(line.text for line in lines)
+    context.facts["log"] = as_text(lines, context.spawned_ns)
     context.facts["packages"] = package_versions()
     context.facts["warnings"] = [*inner.warnings, *said.warnings]
     values = [

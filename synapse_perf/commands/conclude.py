@@ -56,12 +56,12 @@ def load_baseline(options: CommonOptions, benchmark: str) -> Result | None:
 
 def conclude(result: Result, baseline: Result | None, options: CommonOptions, ending: Ending) -> int:
     """Save first, so that nothing that was measured is lost by what comes after; then try every output."""
-    from synapse_perf.analyze.compare import compare
-    from synapse_perf.analyze.verdict import exit_code, overall_verdict
-    from synapse_perf.atomic_files import write_atomically
-    from synapse_perf.report.render import render, write_output
-
     with HeldInterrupts(again=ending.is_interrupted) as held:
+        from synapse_perf.analyze.compare import compare
+        from synapse_perf.analyze.verdict import exit_code, overall_verdict
+        from synapse_perf.atomic_files import write_atomically
+        from synapse_perf.report.render import render, write_output
+
         if baseline is not None:
             comparisons = compare(result, baseline)
             verdict = overall_verdict(result.checks, comparisons, ending.required)

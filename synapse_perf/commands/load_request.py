@@ -41,6 +41,7 @@ def load_request(
         threads=_numbers(loading.threads, "-t", 1) or settings.threads or (0,),
         types_k=_kv_types(loading.cache_type_k, "-ctk") or settings.cache_type_k or ("f16",),
         types_v=_kv_types(loading.cache_type_v, "-ctv") or settings.cache_type_v or ("f16",),
+        repacks=_repacks(starts.repack),
         batch=_in_c(loading.batch or settings.batch or 512, "-b"),
         ubatch=_in_c(loading.ubatch or settings.ubatch or 512, "-ub"),
         flash_attn=flash_attn,
@@ -93,6 +94,11 @@ def _numbers(text: str | None, flag: str, least: int) -> tuple[int, ...]:
 
 def _kv_types(text: str | None, flag: str) -> tuple[str, ...]:
     return _split(text, flag, _one_of(tuple(KV_TYPES)), f"some of {', '.join(KV_TYPES)}") if text else ()
+
+
+def _repacks(text: str | None) -> tuple[bool, ...]:
+    words = _split(text, "--repack", _one_of(("on", "off")), "on, off, or both as a list") if text else ("on",)
+    return tuple(word == "on" for word in words)
 
 
 def _modes(text: str) -> tuple[str, ...]:

@@ -13,6 +13,8 @@ import typer
 from synapse_perf.analyze.load_plan import Case, LoadRequest, patience_s, plan_load
 from synapse_perf.commands.conclude import Ending, conclude, tell_left_out
 from synapse_perf.commands.interrupts import HeldInterrupts
+from synapse_perf.commands.load_fit import FitReport, check_fit
+from synapse_perf.commands.load_flamegraph import Recording, record
 from synapse_perf.commands.load_record import (
     failures_of,
     log_text,
@@ -31,8 +33,6 @@ if TYPE_CHECKING:
     from synapse_perf.analyze.sampling import Arm
     from synapse_perf.analyze.stopping import Judgement
     from synapse_perf.analyze.targets import Target
-    from synapse_perf.commands.load_fit import FitReport
-    from synapse_perf.commands.load_flamegraph import Recording
     from synapse_perf.commands.options import CommonOptions
     from synapse_perf.measure.runner import Attach
     from synapse_perf.measure.session import Outcome
@@ -177,27 +177,31 @@ class LoadRun:
 
     def _check_fit(self, outcome: Outcome) -> FitReport:
         from synapse_perf.analyze.sampling import fixed, spent_s
-        from synapse_perf.commands.load_fit import FitReport, check_fit
 
         if outcome.is_interrupted or not self.wants_fit:
             return FitReport()
         left_s = (self.bounds.max_time_s or 0.0) - spent_s(outcome.trials)
-        return check_fit(
-            self.choice,
-            self.request,
-            outcome.trials,
-            seconds_left=left_s,
-            run=lambda specs: self._carry_out(fixed(specs), len(specs)),
-        )
+        try:
+            return check_fit(
+                self.choice,
+                self.request,
+                outcome.trials,
+                seconds_left=left_s,
+                run=lambda specs: self._carry_out(fixed(specs), len(specs)),
+            )
+        except KeyboardInterrupt:  # between its trials
+            return FitReport(is_interrupted=True)
 
     def _record_flamegraph(self, is_interrupted: bool) -> Recording:
         from synapse_perf.analyze.sampling import fixed
-        from synapse_perf.commands.load_flamegraph import Recording, record
 
         path = self.options.flamegraph
         if path is None or is_interrupted:
             return Recording()
-        recording = record(self.cases, path, lambda spec, attach: self._carry_out(fixed([spec]), 1, attach))
+        try:
+            recording = record(self.cases, path, lambda spec, attach: self._carry_out(fixed([spec]), 1, attach))
+        except KeyboardInterrupt:  # between its trials
+            return Recording(is_interrupted=True)
         if recording.told:
             typer.echo(recording.told, err=True)
         return recording

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from synapse_perf.analyze.load_plan import LoadRequest, ModelUnderTest, variants
+from synapse_perf.commands.model_choice import none_left
 from synapse_perf.errors import InputError
 from synapse_perf.model import Failure
 from synapse_perf.units import format_bytes
@@ -42,17 +43,15 @@ def check_memory(choice: Choice, request: LoadRequest, memory: MainMemory | None
 
         memory = main_memory()
     models, unusable, warnings = [], list(choice.unusable), []
-    problems = []
     for model in choice.models:
         try:
             warnings += _check_model(model, choice.headers[model.label], request, memory)
         except InputError as error:
-            problems.append(error)
             unusable.append(Failure("error", error.message, error.remedy, labels={"model": model.label}))
             continue
         models.append(model)
     if not models:
-        raise problems[0]
+        raise none_left(unusable)
     left = replace(choice, models=tuple(models), unusable=tuple(unusable))
     if request.in_parallel and not may_offload(request):
         request, told = _without_parallel(left, request, memory)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from synapse_perf.profiles import Profile
 
 TIERS = ("fast", "balanced", "deep")
+TOLD_AT_ONCE = 4
 TIER_ALIASES = {"powerful": "deep"}
 
 
@@ -46,12 +47,19 @@ def choose_models(names: Sequence[str], profile: Profile, *, quiet: bool) -> Cho
         model = _with_unique_label(model, headers)
         models.append(model)
         headers[model.label] = header
-    if not models:
-        raise problems[0][1]
     unusable = tuple(
         Failure("error", error.message, error.remedy, labels={"model": label}) for label, error in problems
     )
+    if not models:
+        raise none_left(unusable)
     return Choice(tuple(models), headers, unusable, profile_name)
+
+
+def none_left(unusable: Sequence[Failure]) -> InputError:
+    """The error where nothing can be measured: what is wrong with each of the first few, in one line."""
+    told = "; ".join(failure.message for failure in unusable[:TOLD_AT_ONCE])
+    more = len(unusable) - TOLD_AT_ONCE
+    return InputError(f"{told}; and {more} more" if more > 0 else told, unusable[0].remedy)
 
 
 def _wanted(names: Sequence[str], profile: Profile, *, quiet: bool) -> tuple[list[tuple[str, str]], str]:

@@ -22,6 +22,10 @@ class StartOptions:
         str | None,
         option("mmap, read, mlock, direct: a list, or 'all'; interleaved. The first is judged.", "--load-mode", STARTS),
     ] = None
+    repack: Annotated[
+        str | None,
+        option("on, off: rewrite weights for this CPU while loading? A list compares.", "--repack", STARTS),
+    ] = None
     cache: Annotated[
         Literal["cold", "warm", "both"] | None, option("Page cache before each start.", "--cache", STARTS)
     ] = None

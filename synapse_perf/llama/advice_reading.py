@@ -86,7 +86,7 @@ def overrides_with_mmap(log: LoadLog, _phases: LoadPhases) -> Finding | None:
         "tensors are placed on the CPU by hand while the file is mapped; llama.cpp itself advises against it",
         {"requested": log.mode.requested},
         ("Llama(use_mmap=False)", "--load-mode none"),
-        "compare start to first token and tokens per second both ways",
+        "synapse-perf profile-load MODEL --repack on,off, and tokens per second both ways",
     )
 
 

@@ -26,6 +26,7 @@ _REMEDIES = {
     "GGML_ASSERT(hparams": _NOT_UNDERSTOOD,
     "requires flash_attn": "add -fa on, or take f16 for the V cache",
     "requires Flash Attention": "add -fa on, or take f16 for the V cache",
+    "no direct I/O": "update llama-cpp-python, or leave the load mode direct out",
     "device": "see 'synapse-perf doctor' for the devices of this llama.cpp",
 }
 _LOOK_CLOSER = "run it with --debug for llama.cpp's whole log"

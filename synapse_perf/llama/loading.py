@@ -138,16 +138,10 @@ def _pick_token(low_level: Any, loaded: LoadedModel, vocabulary: Any) -> bytes:
 
 def _model_parameters(low_level: Any, settings: LoadSettings, loaded: LoadedModel) -> Any:
     parameters = low_level.llama_model_default_params()
+    if hasattr(parameters, "use_extra_bufts"):
+        parameters.use_extra_bufts = settings.repack
     parameters.n_gpu_layers = ALL_LAYERS if settings.n_gpu_layers < 0 else settings.n_gpu_layers
-    if hasattr(parameters, "load_mode"):
-        parameters.load_mode = NATIVE_LOAD_MODES[settings.load_mode]
-    else:  # llama.cpp before 2026 had booleans
-        parameters.use_mmap = settings.load_mode in ("mmap", "mlock")
-        parameters.use_mlock = settings.load_mode == "mlock"
-        if hasattr(parameters, "use_direct_io"):
-            parameters.use_direct_io = settings.load_mode == "direct"
-        elif settings.load_mode == "direct":
-            raise LoadFailed("this llama-cpp-python has no direct I/O; update it or leave the load mode out")
+    set_load_mode(parameters, settings.load_mode)
     if settings.device != "auto":
         chosen = choose(list_devices(low_level), settings.device)
         if chosen is not None:
@@ -165,6 +159,19 @@ def _model_parameters(low_level: Any, settings: LoadSettings, loaded: LoadedMode
     loaded.keep.append(callback)
     parameters.progress_callback = callback
     return parameters
+
+
+def set_load_mode(parameters: Any, load_mode: str) -> None:
+    """In whichever way these bindings say it; raises LoadFailed where they cannot."""
+    if hasattr(parameters, "load_mode"):
+        parameters.load_mode = NATIVE_LOAD_MODES[load_mode]
+        return
+    parameters.use_mmap = load_mode in ("mmap", "mlock")  # llama.cpp before 2026 had booleans
+    parameters.use_mlock = load_mode == "mlock"
+    if hasattr(parameters, "use_direct_io"):
+        parameters.use_direct_io = load_mode == "direct"
+    elif load_mode == "direct":
+        raise LoadFailed("this llama-cpp-python has no direct I/O")
 
 
 def _context_parameters(low_level: Any, settings: LoadSettings, is_encoder: bool) -> Any:

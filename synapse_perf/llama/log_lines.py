@@ -86,6 +86,21 @@ def read_text(text: str | bytes) -> list[LogLine]:
     return lines
 
 
+def as_text(lines: Iterable[LogLine], origin_ns: int) -> str:
+    """The lines as llama.cpp writes them with ``--log-timestamps``, counted from `origin_ns`: `read_text` undoes it."""
+    letters = {level: letter for letter, level in _LETTERS.items()}
+    return "".join(f"{_stamp(line, origin_ns, letters)}{line.text}\n" for line in lines)
+
+
+def _stamp(line: LogLine, origin_ns: int, letters: dict[int, str]) -> str:
+    if line.time_ns is None or line.level not in letters:
+        return ""
+    microseconds = max(line.time_ns - origin_ns, 0) // 1000
+    seconds, rest = divmod(microseconds, 1_000_000)
+    minutes, seconds = divmod(seconds, 60)
+    return f"{minutes}.{seconds:02d}.{rest // 1000:03d}.{rest % 1000:03d} {letters[line.level]} "
+
+
 def is_timed(lines: Iterable[LogLine]) -> bool:
     """Whether any line has a time, so that phases can be told."""
     return any(line.time_ns is not None for line in lines)

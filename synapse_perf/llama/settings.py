@@ -34,6 +34,7 @@ class LoadSettings(NamedTuple):
     flash_attn: bool | None = None  # None: llama.cpp decides
     type_k: str = "f16"
     type_v: str = "f16"
+    repack: bool = True  # rewrite weights for this CPU while loading: a slower start for faster tokens
     rpc_servers: tuple[str, ...] = ()  # endpoints whose devices are added; the project's own tests offload to one
 
     @property
@@ -73,6 +74,10 @@ def change_text(changes: Mapping[str, str]) -> str:
         if name == "load_mode":
             (apart if value == "direct" else keywords).append(_KEYWORDS[value])
             flags.append(f"--load-mode {SERVER_LOAD_MODES[value]}")
+            continue
+        if name == "repack":
+            apart.append("llama_model_params.use_extra_bufts = False, which Llama() cannot set")
+            flags.append("--no-repack")
             continue
         number = "-1" if value == "all" else str(KV_TYPES.get(value, value))
         keywords.append(f"{name}={number}")

@@ -66,6 +66,15 @@ def test_a_start_that_waits_for_the_disk_gains_what_the_warm_one_shows() -> None
     assert "cat MODEL" in finding.change
 
 
+def test_weights_that_are_rewritten_at_each_start_are_named() -> None:
+    facts = usage("tensors", on_cpu=0.95, queue=0.0, blocked=0.01) | {"buffer.CPU_REPACK.model": 3 * 2**30}
+
+    finding = bottlenecks(starts_of(made_start(1.2, {"tensors": 1.0}, facts=facts)))[0]
+
+    assert "3.00 GiB of weights are rewritten" in finding.change
+    assert "--repack on,off" in finding.change
+
+
 def test_a_tokenizer_bound_start_promises_no_gain() -> None:
     facts = usage("vocabulary", on_cpu=0.69, queue=0.0, blocked=0.01)
     finding = bottlenecks(starts_of(made_start(1.0, {"vocabulary": 0.7, "import": 0.3}, facts=facts)))[0]

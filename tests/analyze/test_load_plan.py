@@ -45,6 +45,24 @@ def test_lists_multiply() -> None:
     ]
 
 
+def test_all_layers_are_called_all() -> None:
+    found = variants(MODEL, LoadRequest(gpu_layers=(0, -1)))
+
+    assert [(label, settings.n_gpu_layers) for label, _, settings in found] == [("", 0), ("n_gpu_layers=all", -1)]
+
+
+def test_a_variant_in_more_than_its_load_mode_is_not_called_by_that_alone() -> None:
+    found = variants(MODEL, LoadRequest(load_modes=("mmap", "read"), gpu_layers=(0, 16)))
+
+    assert [arm for _, arm, _ in found] == ["mmap", "n_gpu_layers=16", "read", "load_mode=read,n_gpu_layers=16"]
+
+
+def test_repacking_is_a_list_like_the_others() -> None:
+    found = variants(MODEL, LoadRequest(repacks=(True, False)))
+
+    assert [(label, settings.repack) for label, _, settings in found] == [("", True), ("repack=off", False)]
+
+
 def test_every_case_has_a_name_of_its_own() -> None:
     request = LoadRequest(load_modes=("mmap", "read"), gpu_layers=(0, 4), in_parallel=True)
 

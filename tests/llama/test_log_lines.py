@@ -12,6 +12,7 @@ from synapse_perf.llama.log_lines import (
     LEVEL_INFO,
     LEVEL_WARN,
     LogLine,
+    as_text,
     join_fragments,
     read_text,
 )
@@ -90,3 +91,17 @@ def test_a_log_in_json_lines_is_read() -> None:
 @given(st.text(max_size=400))
 def test_any_text_can_be_read(text: str) -> None:
     assert all("\n" not in line.text for line in read_text(text))
+
+
+def test_lines_with_times_are_written_as_llama_cpp_writes_them_and_read_again() -> None:
+    lines = [
+        LogLine(61_002_003_000, 2, "load_tensors: begin"),
+        LogLine(62_000_000_000, 3, "a warning"),
+        LogLine(None, None, "no time of its own"),
+    ]
+
+    text = as_text(lines, origin_ns=1_000_000_000)
+
+    assert text.splitlines() == ["1.00.002.003 I load_tensors: begin", "1.01.000.000 W a warning", "no time of its own"]
+    assert [line.text for line in read_text(text)] == [line.text for line in lines]
+    assert [line.time_ns for line in read_text(text)] == [60_002_003_000, 61_000_000_000, None]
