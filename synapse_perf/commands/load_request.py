@@ -11,6 +11,8 @@ from synapse_perf.llama.native_log import SHOWN_VARIABLE
 from synapse_perf.llama.settings import KV_TYPES, LOAD_MODES
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from synapse_perf.commands.options import CommonOptions, LoadOptions
     from synapse_perf.commands.profile_load import StartOptions
     from synapse_perf.model import CacheState
@@ -47,10 +49,20 @@ def load_request(
         flash_attn=flash_attn,
         device=device,
         in_parallel=settings.parallel if starts.parallel is None else starts.parallel,
-        python=str(common.python) if common.python else None,
+        python=_interpreter(common.python),
         rpc_servers=tuple(starts.rpc or ()),
         env={SHOWN_VARIABLE: "1"} if common.debug else {},
     )
+
+
+def _interpreter(python: Path | None) -> str | None:
+    if python is None:
+        return None
+    import shutil
+
+    if shutil.which(python) is None:
+        raise InputError(f"--python {python}: no program that can be run", "give the path of a Python interpreter")
+    return str(python)
 
 
 FLASH_ATTENTION: dict[str, bool | None] = {"on": True, "off": False, "auto": None}

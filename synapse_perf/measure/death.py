@@ -11,6 +11,8 @@ from synapse_perf.model import Failure
 from synapse_perf.units import format_duration
 
 TOLD_LINES = 12
+STARTING = "start of the worker"  # the stage before a worker names one
+NOT_STARTED = "give a Python from 3.11 on with --python, or leave it out"
 # As ggml's abort says where it happened, and as the C++ library names an exception that nobody caught.
 _ABORTED = re.compile(r"(?:\.(?:c|cc|cpp|cu|cuh|h|m|mm):\d+: |what\(\): +)(.+)")
 
@@ -52,7 +54,8 @@ def explain_death(
         return _explain_signal(-returncode, detail, stage, kills_before)
     last = detail.splitlines()[-1] if detail else "it wrote nothing"
     message = f"the worker ended with status {returncode} in the stage: {stage}: {last}"
-    return Failure("crash", message, explain(last)[1], detail)
+    remedy = NOT_STARTED if stage == STARTING else explain(last)[1]
+    return Failure("crash", message, remedy, detail)
 
 
 def _explain_signal(number: int, detail: str, stage: str, kills_before: int | None) -> Failure:

@@ -22,7 +22,7 @@ from synapse_perf.host import page_cache
 from synapse_perf.host.pressure import ContentionMeter, disturbances
 from synapse_perf.host.pressure import facts as contention_facts
 from synapse_perf.measure import protocol
-from synapse_perf.measure.death import explain_death, oom_kills
+from synapse_perf.measure.death import STARTING, explain_death, oom_kills
 from synapse_perf.measure.events import Observe, StageEntered
 from synapse_perf.model import Fact, Failure, Json, Sample, Trial, TrialSpec
 
@@ -98,7 +98,7 @@ class _Report:
         self.facts: dict[str, Json] = {}
         self.failure: Failure | None = None
         self.is_done = False
-        self.stage = "start of the worker"
+        self.stage = STARTING
         self.attach = attach
         self.attached = contextlib.ExitStack()
         self._worker = worker

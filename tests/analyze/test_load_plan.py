@@ -2,7 +2,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from synapse_perf.analyze.load_plan import LoadRequest, ModelUnderTest, plan_load, variants
+import pytest
+
+from synapse_perf.analyze.load_plan import LoadRequest, ModelUnderTest, patience_s, plan_load, variants
 from synapse_perf.llama.settings import DEFAULT_CONTEXT
 
 MODEL = ModelUnderTest("fast", "/m/fast.gguf", ("/m/fast.gguf",), 1000, "d1", "qwen3", is_sample=False)
@@ -99,3 +101,19 @@ def test_cold_cases_read_the_file_and_warm_ones_nothing() -> None:
     cases = plan_load([MODEL], LoadRequest())
 
     assert {case.spec.page_cache: case.reads_bytes for case in cases} == {"cold": 1000, "warm": 0}
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "max_time_s", "patience"),
+    [
+        (0, 1.0, 60.0),  # never less than a minute
+        (200_000_000, 180.0, 80.0),  # a minute, and 10 MB each second
+        (200_000_000, 600.0, 150.0),  # a quarter of the run
+        (40_000_000_000, 600.0, 600.0),  # no more than the run
+        (4_000_000_000, 3600.0, 900.0),
+    ],
+)
+def test_patience_grows_with_the_file_and_with_the_time_of_the_run(
+    size_bytes: int, max_time_s: float, patience: float
+) -> None:
+    assert patience_s(size_bytes, max_time_s) == patience

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
-from synapse_perf.analyze.sampling import Arm, Bounds, fixed, interleaved, is_dropped
+from synapse_perf.analyze.sampling import Arm, Bounds, fixed, given_up, interleaved, is_dropped
 from synapse_perf.model import Policy, Trial, TrialSpec
 from tests.analyze.trials import failed, spec, trial
 
@@ -183,3 +184,36 @@ def test_a_fixed_count_for_all_is_a_minimum_that_is_the_maximum() -> None:
 
 def test_no_arms_no_trials() -> None:
     assert run(policy([])) == []
+
+
+def on_files(arm: str, *files: str) -> Arm:
+    return Arm(arm, replace(spec(arm), files=files))
+
+
+def test_where_one_hung_the_others_on_the_same_files_are_not_tried() -> None:
+    arms = [on_files("mmap", "a"), on_files("read", "a"), on_files("mmap-b", "b")]
+
+    def hang(of: TrialSpec) -> Trial:
+        return failed(of, kind="time-out") if of.files == ("a",) else trial(of, 1.0)
+
+    trials = run(policy(arms), hang)
+
+    assert Counter(one.spec.files for one in trials) == {("a",): 1, ("b",): 6}
+    assert given_up(trials, arms) == {"mmap", "read"}
+
+
+def test_an_arm_that_finished_before_goes_on_where_another_hung_on_its_files() -> None:
+    arms = [on_files("mmap", "a"), on_files("read", "a")]
+    trials = (trial(arms[0].spec, 1.0), failed(arms[1].spec, kind="time-out"))
+
+    assert given_up(trials, arms) == {"read"}
+
+
+def test_a_time_out_after_a_good_start_is_a_failure_as_any_other() -> None:
+    assert not is_dropped([trial(spec(), 1.0), failed(spec(), kind="time-out")])
+
+
+def test_trials_without_files_have_nothing_in_common_to_hang_on() -> None:
+    arms = [Arm("mmap", spec("mmap")), Arm("read", spec("read"))]
+
+    assert given_up([failed(arms[0].spec, kind="time-out")], arms) == {"mmap"}

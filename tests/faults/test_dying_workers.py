@@ -94,6 +94,23 @@ def test_a_dry_run_says_when_a_start_counts_as_hanging(good: Path) -> None:
     assert "a start that takes longer than 2 min is ended, and has failed" in " ".join(told.out.split())
 
 
+@pytest.mark.parametrize("python", ["/nowhere/python3", __file__, "/etc", "no-such-python"])
+def test_an_interpreter_that_cannot_be_run_is_told_before_measuring(good: Path, python: str) -> None:
+    told = profile(good, "--python", python)
+
+    assert (told.code, told.out) == (2, "")
+    assert told.errors == [
+        f"--python {python}: no program that can be run\nhint: give the path of a Python interpreter"
+    ]
+
+
+def test_a_program_that_is_no_interpreter_fails_with_the_remedy(good: Path) -> None:
+    told = profile(good, "--python", "true")
+
+    assert told.code == 6
+    assert "ended with status 0 in the stage: start of the worker: it wrote nothing\nhint: give a Python" in told.err
+
+
 def test_a_stopped_worker_of_a_killed_run_is_swept_at_the_next_start(model: Model, good: Path) -> None:
     stopped = model("stop-x")
     with started("profile-load", stopped, *QUICK) as running:

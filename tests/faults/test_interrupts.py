@@ -117,6 +117,20 @@ def test_after_the_last_start(good: Path, tmp_path: Path, module: str) -> None:
     assert (tmp_path / "r.json").exists()
 
 
+def test_while_a_flame_graph_is_recorded(model: Model, tmp_path: Path, way: tuple[signal.Signals, bool]) -> None:
+    """The second load is the one that is watched, by a process of its own."""
+    hanging = model("hang-2-x")
+    with started("profile-load", hanging, *QUICK, "--flamegraph", tmp_path / "f.svg") as running:
+        running.wait_for(lambda: loads(hanging) == 2)
+        running.send(way[0], to_group=way[1])
+        told = running.end()
+
+    assert told.code == 130
+    assert starts_of(saved_runs()[0]) == 1
+    assert not (tmp_path / "f.svg").exists()
+    assert unfinished(state(), tmp_path) == []
+
+
 def test_while_a_report_is_written(good: Path, tmp_path: Path, way: tuple[signal.Signals, bool]) -> None:
     """The report goes into a pipe that nobody reads, so that writing it never ends."""
     pipe = tmp_path / "pipe.md"

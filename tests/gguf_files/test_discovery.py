@@ -301,3 +301,24 @@ def test_a_real_model_is_meant_before_a_sample(folder: Path) -> None:
     synthesize(TINY_QWEN, "q8_0", ensure_models_directory() / "gemma-sample.gguf")
     assert resolve_model("gemma", [folder]).name == "gemma-3-4b-it.gguf"
     assert resolve_model("gemma-s", [folder]).name == "gemma-sample.gguf"
+
+
+def test_a_link_to_nothing_is_told_with_where_it_leads(tmp_path: Path) -> None:
+    (tmp_path / "x.gguf").symlink_to("../gone")
+    with pytest.raises(InputError, match=r"x\.gguf is a link to \.\./gone, which does not exist"):
+        resolve_model(tmp_path / "x.gguf")
+
+
+def test_what_is_no_folder_is_left_to_the_reader_of_headers() -> None:
+    assert resolve_model("/dev/null") == Path("/dev/null")
+
+
+@pytest.mark.parametrize("name", ["", " ", "\t"])
+def test_an_empty_name_is_not_the_folder_that_one_is_in(name: str) -> None:
+    with pytest.raises(InputError, match="the name of a model is empty"):
+        resolve_model(name)
+
+
+def test_a_home_of_nobody_is_a_name_as_any_other() -> None:
+    with pytest.raises(InputError, match="no model is named '~no-such-user'"):
+        resolve_model("~no-such-user")

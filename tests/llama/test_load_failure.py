@@ -30,6 +30,9 @@ def test_no_memory_left_is_a_kind_of_its_own(words: str) -> None:
         ("error loading model: unknown model architecture: 'qwen9'", "update llama-cpp-python"),
         ("tensor 'blk.0' data is not within the file bounds, model is corrupted or incomplete", "download it again"),
         ("llama_init_from_model: quantized V cache requires flash_attn to be enabled", "-fa on"),
+        ("check_tensor_dims: tensor 'blk.0' has wrong shape; expected 1, got 2", "fetch it again"),
+        ("error loading model vocabulary: unknown pre-tokenizer type: 'new'", "update llama-cpp-python"),
+        ("gguf_init_from_file: failed to open GGUF file 'x' (No such file or directory)", "has gone"),
         ("something that nobody has seen yet", "--debug"),
     ],
 )

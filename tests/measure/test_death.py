@@ -30,3 +30,31 @@ def test_a_death_without_words_names_the_signal_and_the_stage() -> None:
         explain_death(-signal.SIGSEGV, "", STAGE, None, None).message
         == "the worker died of SIGSEGV in the stage: loading the model"
     )
+
+
+def test_an_exception_that_nobody_caught_is_told_in_its_words() -> None:
+    stderr = "terminate called after throwing an instance of 'std::system_error'\n  what():  Resource not available\n"
+
+    failure = explain_death(-signal.SIGABRT, stderr, STAGE, None, None)
+
+    assert failure.message == "the worker died of SIGABRT in the stage: loading the model: Resource not available"
+
+
+def test_a_failed_allocation_that_nobody_caught_is_no_memory_left() -> None:
+    stderr = "terminate called after throwing an instance of 'std::bad_alloc'\n  what():  std::bad_alloc\n"
+
+    failure = explain_death(-signal.SIGABRT, stderr, STAGE, None, None)
+
+    assert (failure.kind, "smaller context" in failure.remedy) == ("out-of-memory", True)
+
+
+def test_the_last_error_of_llama_cpps_log_is_the_cause_of_a_crash() -> None:
+    stderr = "load_tensors: loading\nllama_model_load: error loading model: planted\nload_tensors: on the way out\n"
+
+    failure = explain_death(-signal.SIGSEGV, stderr, STAGE, None, None)
+
+    assert failure.message.endswith(": llama_model_load: error loading model: planted")
+
+
+def test_a_file_that_shrinks_under_a_mapping_is_named_as_what_to_check() -> None:
+    assert "file that shrinks" in explain_death(-signal.SIGBUS, "", STAGE, None, None).remedy
