@@ -63,9 +63,10 @@ def test_a_real_server_is_timed_and_its_own_log_read(tell: Tell, model: Path) ->
 
     (start,) = told.labels("model_startup_time")
     assert (start["model"], start["device"]) == ("tiny", "cpu")
-    assert {"process_to_port.launch", "process_to_port.tensors", "first_token", "floor"} <= {
-        labels["phase"] for labels in told.labels("phase_time")
-    }
+    phases = {labels["phase"] for labels in told.labels("phase_time")}
+    assert {"process_to_port.launch", "first_token", "floor"} <= phases
+    # Of a tiny model, lines that arrive together leave some of these without a length.
+    assert phases & {f"process_to_port.{part}" for part in ("metadata", "vocabulary", "tensors", "context")}
     assert told.result["failures"] == []
     assert told.result["workload"]["models"]["tiny"]["file"] == "tiny.gguf"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.program import profile, run
+from tests.faults.program import QUICK, profile, run
 
 NAMES = {
     "spaces": "with some spaces.gguf",
@@ -27,7 +27,7 @@ def test_strange_names_are_measured_and_never_reach_the_terminal_as_they_are(ori
     for path in paths:
         os.link(original, path)
 
-    told = run("profile-load", *paths, "-r", "1", "--cache", "warm", "-o", tmp_path / "r.json", "--log", tmp_path / "l")
+    told = run("profile-load", *paths, *QUICK, "-o", tmp_path / "r.json", "--log", tmp_path / "l")
 
     assert told.code == 0
     assert "\x1b" not in told.out
