@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import asdict, dataclass
 
-from synapse_perf.report.characters import needs_ascii, wants_color
 from synapse_perf.report.document import Block, Cell, Column, Document, Fields, Paragraph, Row, Section, Table
 from synapse_perf.report.figures import UNKNOWN
-from synapse_perf.report.render import Format, terminal_width
+from synapse_perf.report.render import Format, document_text
 from synapse_perf.units import format_bytes, format_duration
 
 
@@ -47,20 +45,7 @@ def render_plan(
     """The plan as text that ends with a line break; what is not given follows stdout."""
     if kind == "json":
         return json.dumps({"kind": "plan", **asdict(plan)}, indent=2) + "\n"
-    plain = needs_ascii(sys.stdout) if ascii_only is None else ascii_only
-    document = plan_document(plan)
-    if kind == "md":
-        from synapse_perf.report.markdown import to_markdown
-
-        return to_markdown(document, ascii_only=plain)
-    from synapse_perf.report.console import to_console
-
-    return to_console(
-        document,
-        width=terminal_width() if width is None else width,
-        color=wants_color(sys.stdout) if color is None else color,
-        ascii_only=plain,
-    )
+    return document_text(plan_document(plan), kind, width=width, color=color, ascii_only=ascii_only)
 
 
 def plan_document(plan: DryRun) -> Document:

@@ -11,6 +11,7 @@ from typing import Literal, TypeAlias
 from synapse_perf.errors import InputError
 from synapse_perf.model import Result
 from synapse_perf.report.characters import needs_ascii, wants_color
+from synapse_perf.report.document import Document
 
 Format: TypeAlias = Literal["console", "json", "md"]
 FORMATS: tuple[Format, ...] = ("console", "json", "md")
@@ -38,7 +39,19 @@ def render(
         return _escape_json(dumps(result)) if plain else dumps(result)
     from synapse_perf.report.sections import sections_of
 
-    document = sections_of(result)
+    return document_text(sections_of(result), kind, width=width, color=color, ascii_only=plain)
+
+
+def document_text(
+    document: Document,
+    kind: Literal["console", "md"],
+    *,
+    width: int | None = None,
+    color: bool | None = None,
+    ascii_only: bool | None = None,
+) -> str:
+    """A document as text; what is not given follows stdout, as for `render`."""
+    plain = needs_ascii(sys.stdout) if ascii_only is None else ascii_only
     if kind == "md":
         from synapse_perf.report.markdown import to_markdown
 
