@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,20 @@ import pytest
 
 ALLOWED_SKIPS = Path(__file__).with_name("allowed_skips")
 UNEXPECTED_SKIPS = pytest.StashKey[list[str]]()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _signals_of_a_terminal() -> Iterator[None]:
+    """Programs that tests start can be interrupted, also where the tests themselves run in the background of a shell.
+
+    There SIGINT, and under nohup SIGHUP, is ignored, which every process started from here would inherit.
+    """
+    ignored = [number for number in (signal.SIGINT, signal.SIGHUP) if signal.getsignal(number) is signal.SIG_IGN]
+    for number in ignored:
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+    yield
+    for number in ignored:
+        signal.signal(number, signal.SIG_IGN)
 
 
 @pytest.fixture(autouse=True, scope="session")
