@@ -1,7 +1,7 @@
 """What did the operating system do for this process, and this thread, between two moments?
 
 Light to import and cheap to ask, as the worker stands between the phases that it times: standard library only, files of
-/proc opened once, a few microseconds for a snapshot (`snapshot_cost_s` tells how many here).
+/proc opened once, about 10 microseconds for a snapshot (`snapshot_cost_s` tells how many here).
 """
 
 from __future__ import annotations

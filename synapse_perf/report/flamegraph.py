@@ -131,14 +131,6 @@ def sample_count(stacks: Iterable[str]) -> int:
     return sum(count for line in stacks for _, count in parse_stacks(line))
 
 
-def write_flamegraph(stacks: str, path: Path, title: str = "synapse-perf") -> None:
-    """Write the format of the suffix (.svg, .json for speedscope, .txt), whole or not at all."""
-    from synapse_perf.atomic_files import write_atomically
-
-    check_suffix(path)
-    write_atomically(path, flamegraph_text(stacks, path.suffix, title))
-
-
 def check_flamegraph_path(path: Path) -> None:
     """Raise InputError for a path that the graph could not be written to: asked before anything is measured."""
     from synapse_perf.atomic_files import check_writable
