@@ -99,6 +99,8 @@ def _gain(start: Start, warm: Start | None, phase: str, bound: Bound) -> Gain | 
         if cold_interval is not None and warm_interval is not None:
             # Conservative: both medians at the far ends of their intervals.
             low, high = cold_interval.low - warm_interval.high, cold_interval.high - warm_interval.low
+            if low <= 0:
+                return None  # the warm start may be no faster: a gain that could be none is not promised
         return Gain(start.total_s - warm.total_s, low, high, "s", measured=True)
     if phase in ("import", "interpreter"):
         return Gain(start.phase_s(phase), None, None, "s", measured=False)

@@ -75,6 +75,13 @@ def test_weights_that_are_rewritten_at_each_start_are_named() -> None:
     assert "--repack on,off" in finding.change
 
 
+def test_a_warm_start_that_may_be_no_faster_promises_no_gain() -> None:
+    facts = usage("tensors", on_cpu=0.1, queue=0.0, blocked=1.9, read_bytes=2e9)
+    metrics = [*made_start(3.0, {"tensors": 2.0}, facts=facts), *made_start(2.95, {"tensors": 1.9}, cache="warm")]
+
+    assert bottlenecks(starts_of(metrics))[0].gain is None
+
+
 def test_a_tokenizer_bound_start_promises_no_gain() -> None:
     facts = usage("vocabulary", on_cpu=0.69, queue=0.0, blocked=0.01)
     finding = bottlenecks(starts_of(made_start(1.0, {"vocabulary": 0.7, "import": 0.3}, facts=facts)))[0]
