@@ -22,6 +22,7 @@ import tomllib
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+import encoder_weights
 from llama_wheel import (
     LOCK,
     PROJECT,
@@ -40,6 +41,7 @@ from llama_wheel import (
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 STAMP = VENV / "set-up.json"
+NOT_TO_BE_HAD = "not to be had"
 BORROWED = VENV / "borrowed"  # links to an llama-cpp-python that is not ours
 VERSION_PROBE = (
     "import llama_cpp, os; print(llama_cpp.__version__, os.path.dirname(os.path.realpath(llama_cpp.__file__)))"
@@ -56,6 +58,8 @@ def main() -> int:
         wanted = stamp(before)
         if before == wanted and PYTHON.exists():
             print("set-up: .venv is up to date", file=sys.stderr)
+            if wanted["encoder"] != NOT_TO_BE_HAD:
+                fetch_encoder(wanted)
             return 0
         more = f", with CMAKE_ARGS={wanted['cmake_args']} (give another or an empty one to change it)"
         print(f"set-up: .venv from {wanted['interpreter']}{more if wanted['cmake_args'] else ''}", file=sys.stderr)
@@ -65,6 +69,7 @@ def main() -> int:
         write_stamp(wanted | {"stage": "llama"})
         source = install_llama(Path(wanted["interpreter"]), wanted["cmake_args"])
         write_stamp(wanted)
+        fetch_encoder(wanted)
         report(source, time.monotonic() - started)
     except SetUpError as error:
         print(f"set-up failed: {error}\n  {error.remedy}", file=sys.stderr)
@@ -83,7 +88,8 @@ def stamp(before: dict[str, str]) -> dict[str, str]:
     with (ROOT / "pyproject.toml").open("rb") as handle:
         project = tomllib.load(handle)
     digest = hashlib.sha256(json.dumps([project["project"], project["build-system"]], sort_keys=True).encode())
-    for path in (LOCK, TOOLS_LOCK, Path(__file__), Path(__file__).with_name("llama_wheel.py")):
+    scripts = (Path(__file__).with_name(name) for name in ("install.py", "llama_wheel.py", "encoder_weights.py"))
+    for path in (LOCK, TOOLS_LOCK, encoder_weights.ENCODER_LOCK, *scripts):
         digest.update(path.read_bytes())
     return {
         "stage": "finished",
@@ -91,6 +97,7 @@ def stamp(before: dict[str, str]) -> dict[str, str]:
         "checkout": str(ROOT),  # the scripts in .venv/bin name their interpreter by its full path
         "interpreter": chosen_interpreter(before),
         "cmake_args": os.environ.get("CMAKE_ARGS", before.get("cmake_args", "")),
+        "encoder": before.get("encoder", ""),
     }
 
 
@@ -176,6 +183,21 @@ def install_llama(interpreter: Path, cmake_args: str) -> str:
     if not imported([str(PYTHON), "-I", "-c", VERSION_PROBE]):
         raise SetUpError(f"the compiled {PROJECT} cannot be imported", f"delete {wheel.parent} and run 'make setup'")
     return f"{version}, compiled for this machine"
+
+
+def fetch_encoder(wanted: dict[str, str]) -> None:
+    """The weights that retrieval is measured with; the program works without, so nothing fails for the lack of them.
+
+    That they could not be had is remembered: or every `make test` without a network would wait for it.
+    """
+    problem = encoder_weights.fetch(PYTHON)
+    if problem:
+        again = f"{PYTHON} {Path(encoder_weights.__file__)}"
+        say(f"warning: {encoder_weights.NAME} is not here, an encoder with random weights stands in: {problem}")
+        say(f"to try again: {again}")
+    state = NOT_TO_BE_HAD if problem else ""
+    if state != wanted["encoder"]:
+        write_stamp(wanted | {"encoder": state})
 
 
 def installed_from() -> str | None:

@@ -123,7 +123,7 @@ def locked(path: Path) -> Iterator[None]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say("waiting for another set-up to finish compiling")
+            say("waiting for another set-up on this machine")
             fcntl.flock(handle, fcntl.LOCK_EX)
         yield
 

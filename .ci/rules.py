@@ -20,7 +20,8 @@ HOME = re.compile(r"/(?:home|Users)/\w")
 def main() -> int:
     sources = [path for folder in ("synapse_perf", "tests", ".ci") for path in sorted((ROOT / folder).rglob("*.py"))]
     found = [line for path in sources for line in source_faults(path)]
-    found += [line for path in (ROOT / "requirements.lock", ROOT / ".ci" / "build.lock") for line in lock_faults(path)]
+    locks = (ROOT / "requirements.lock", ROOT / ".ci" / "build.lock", ROOT / ".ci" / "encoder.lock")
+    found += [line for path in locks for line in lock_faults(path)]
     found += [line for folder in ("profiles", "baselines") for line in home_faults(ROOT / folder)]
     for line in found:
         print(line, file=sys.stderr)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import encoder_weights
 import install
 import pytest
 
@@ -24,6 +27,8 @@ def venv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(install, "BORROWED", folder / "borrowed")
     monkeypatch.delenv("PYTHON", raising=False)
     monkeypatch.delenv("CMAKE_ARGS", raising=False)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)  # the tests keep their own handlers,
+    monkeypatch.setattr(fcntl, "flock", lambda *_: None)  # and wait for no set-up of this checkout
     return folder
 
 
@@ -31,6 +36,36 @@ def test_a_finished_set_up_is_recognised(venv: Path) -> None:
     install.write_stamp(install.stamp({}))
     before = install.read_stamp()
     assert install.stamp(before) == before
+
+
+@pytest.mark.parametrize(("problem", "tries"), [("", 2), ("no network", 1)])
+def test_weights_that_cannot_be_had_are_a_warning_and_tried_once(
+    venv: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], problem: str, tries: int
+) -> None:
+    asked: list[Path] = []
+
+    def fetch(python: Path) -> str:
+        asked.append(python)
+        return problem
+
+    monkeypatch.setattr(encoder_weights, "fetch", fetch)
+    install.write_stamp(install.stamp({}))
+    assert [install.main(), install.main()] == [0, 0]
+    told = capsys.readouterr().err
+    assert (told.count("warning: all-MiniLM-L6-v2 is not here"), told.count("no network")) == (2 - tries, 2 - tries)
+    assert told.count(".venv is up to date") == 2
+    assert len(asked) == tries  # the second time, what is here is only looked at
+
+
+def test_weights_that_could_not_be_had_are_tried_again_with_the_next_installation(
+    venv: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = ["no network", ""]
+    monkeypatch.setattr(encoder_weights, "fetch", lambda _python: answers.pop(0))
+    before = install.stamp({})
+    install.fetch_encoder(before)
+    install.fetch_encoder(install.stamp(install.read_stamp()))
+    assert install.read_stamp() == before
 
 
 def test_what_was_chosen_is_remembered_until_chosen_again(venv: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,13 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "synapse_perf"
-DISTRIBUTIONS = {"llama_cpp": "llama-cpp-python", "pydantic_core": "pydantic"}  # not named as imported, or a part of it
+# Not named as imported, or a part of it.
+DISTRIBUTIONS = {
+    "faiss": "faiss-cpu",
+    "llama_cpp": "llama-cpp-python",
+    "pydantic_core": "pydantic",
+    "yaml": "pyyaml",
+}
 RUN_AS_PROGRAMS = {"py-spy"}
 
 

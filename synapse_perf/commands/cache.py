@@ -6,24 +6,24 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="List or delete the model files that this tool made.")
+app = typer.Typer(no_args_is_help=True, help="List or delete the model files that this tool made or fetched.")
 
 
 @app.command("list")
 def list_() -> None:
-    """List the synthesised models in the cache, and unfinished ones whose writer was killed."""
+    """List the models in the cache: synthesised, converted, fetched by the set-up, or left half made."""
     from synapse_perf.commands.models import show
-    from synapse_perf.gguf_files.cache import cached_files, models_directory
+    from synapse_perf.gguf_files.cache import cache_directory, cached_files
     from synapse_perf.report.models import cache_document
 
-    show(cache_document(cached_files(), str(models_directory())))
+    show(cache_document(cached_files(), str(cache_directory())))
 
 
 @app.command("clean")
 def clean(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
-    """Delete what `cache list` shows, and nothing else; it is made again where it is needed."""
+    """Delete what `cache list` shows, and nothing else; it is made or fetched again where it is needed."""
     import sys
 
     from synapse_perf.errors import InputError

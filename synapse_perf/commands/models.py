@@ -6,13 +6,18 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from synapse_perf.commands.models_import import import_
+
 if TYPE_CHECKING:
     from pathlib import Path
 
     from synapse_perf.gguf_files.shapes import Shape
     from synapse_perf.report.document import Document
 
-app = typer.Typer(no_args_is_help=True, help="List the GGUF models of this machine, or make one of true shape.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="List the GGUF models of this machine, convert an encoder, or make a model of true shape.",
+)
 
 
 @app.command("list")
@@ -64,6 +69,9 @@ def synth(
         raise InputError("the shape is missing", f"add --like with one of {', '.join(SHAPES)}")
     else:
         typer.echo(_written(find_shape(like), check_quant(quant), seed, output))
+
+
+app.command("import")(import_)
 
 
 def show(document: Document) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
@@ -52,10 +52,13 @@ def find_models(extra: Sequence[Path] = ()) -> list[FoundModel]:
     return sorted(found, key=lambda model: (model.problem is not None, model.is_sample, model.name.lower()))
 
 
-def resolve_model(name_or_path: str | Path, extra: Sequence[Path] = ()) -> Path:
+def resolve_model(
+    name_or_path: str | Path, extra: Sequence[Path] = (), only: Callable[[FoundModel], bool] | None = None
+) -> Path:
     """The file meant by a path, a name, or a unique beginning or part of a name; InputError lists what else fits.
 
     What is there is returned whatever it is, as long as it is no folder: `read_header` tells what is wrong with it.
+    A name can be limited to the models that `only` accepts.
     """
     wanted = str(name_or_path)
     if not wanted.strip():
@@ -66,7 +69,7 @@ def resolve_model(name_or_path: str | Path, extra: Sequence[Path] = ()) -> Path:
         return _only_model_in(path) if stat.S_ISDIR(mode) else path
     if path.is_absolute() or wanted.startswith(("./", "../")) or (os.sep in wanted and path.suffix.lower() == ".gguf"):
         raise InputError(f"{path} does not exist", "check the path, or see `synapse-perf models list`")
-    models = find_models(extra)
+    models = [model for model in find_models(extra) if only is None or only(model)]
     matches = _matches(wanted.lower().removesuffix(".gguf"), models)
     if len(matches) == 1:
         return _usable(matches[0])
@@ -107,8 +110,8 @@ def _look_at(candidate: Candidate) -> FoundModel | None:
         return FoundModel(candidate.name, candidate.path, None, None, candidate.source, problem)
     if not header.tensors or header.architecture == "clip" or header.metadata.get("general.type") in _OTHER_TYPES:
         return None
-    tier = _tier(candidate, header)
-    return FoundModel(candidate.name, candidate.path, header, tier, candidate.source, None)
+    source: Source = "converted" if candidate.source == "synthesised" and header.converted_from else candidate.source
+    return FoundModel(candidate.name, candidate.path, header, _tier(candidate, header), source, None)
 
 
 def _tier(candidate: Candidate, header: GgufHeader) -> Tier | None:

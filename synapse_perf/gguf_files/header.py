@@ -19,6 +19,7 @@ from synapse_perf.gguf_files.splits import part_paths, part_position
 from synapse_perf.gguf_files.tensors import TensorInfo
 
 SAMPLE_KEY = "synapse_perf.synthesis"
+CONVERSION_KEY = "synapse_perf.conversion"
 _OTHER_ENCODERS = frozenset(("t5encoder", "gemma-embedding"))
 
 PerLayer = int | tuple[int, ...]
@@ -69,6 +70,12 @@ class GgufHeader:
     def made_by(self) -> str | None:
         """Shape, quantisation and seed that this tool synthesised the file from; None for any other file."""
         value = self.metadata.get(SAMPLE_KEY)
+        return value if isinstance(value, str) else None
+
+    @property
+    def converted_from(self) -> str | None:
+        """Which model, in which type, this tool converted into the file; None for any other file."""
+        value = self.metadata.get(CONVERSION_KEY)
         return value if isinstance(value, str) else None
 
 

@@ -13,7 +13,7 @@ from synapse_perf.gguf_files.cache import models_directory
 from synapse_perf.gguf_files.embedded import EMBEDDED_PREFIX, EMBEDDED_SHAPES, embedded_path
 from synapse_perf.gguf_files.splits import split_name
 
-Source = Literal["huggingface", "lm-studio", "ollama", "llama.cpp", "profile", "embedded", "synthesised"]
+Source = Literal["huggingface", "lm-studio", "ollama", "llama.cpp", "profile", "embedded", "synthesised", "converted"]
 
 _OLLAMA_MODEL = "application/vnd.ollama.image.model"
 _OLLAMA_REGISTRY = ("registry.ollama.ai", "library")
@@ -53,14 +53,15 @@ def _named(paths: Sequence[Path]) -> Iterator[Candidate]:
 
 
 def _huggingface() -> Iterator[Candidate]:
-    for repository in _entries(_huggingface_cache()):
+    for repository in _entries(huggingface_cache()):
         if repository.name.startswith("models--"):
             owner = repository.name.removeprefix("models--").replace("--", "/")
             for path in _gguf_files(repository / "snapshots"):
                 yield Candidate(path, model_name(path), f"{owner}/{model_name(path)}", "huggingface")
 
 
-def _huggingface_cache() -> Path:
+def huggingface_cache() -> Path:
+    """Where the user's Hugging Face programs keep what they fetched."""
     for variable in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
         if os.environ.get(variable):
             return Path(os.environ[variable]).expanduser()

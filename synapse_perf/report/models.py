@@ -23,6 +23,7 @@ _PLACES: dict[Source, str] = {
     "llama.cpp": "llama.cpp cache",
     "ollama": "Ollama",
     "embedded": "Samples of the profile 'embedded'",
+    "converted": "Encoders made by `models import`",
     "synthesised": "Samples made by `models synth`",
 }
 _FACTS = (
