@@ -11,6 +11,7 @@ MIB = 1024**2
 GIB = 1024**3
 
 _DURATIONS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+_SIZES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": KIB, "mi": MIB, "gi": GIB, "ti": 1024 * GIB}
 _QUANTITY = re.compile(r"^\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-zµ]*)\s*$")
 
 
@@ -20,6 +21,15 @@ def parse_duration(text: str) -> float:
     if match is None or (match[2] or "s") not in _DURATIONS:
         raise InputError(f"'{text}' is not a duration", "write a number with ms, s, m or h, such as 90s or 5m")
     return float(match[1]) * _DURATIONS[match[2] or "s"]
+
+
+def parse_bytes(text: str) -> int:
+    """Bytes from ``500MB``, ``1.5GiB``, ``64k``; a bare number is bytes. Powers of ten unless an i says otherwise."""
+    match = _QUANTITY.match(text)
+    unit = (match[2] if match else "?").lower().removesuffix("b")
+    if match is None or unit not in _SIZES:
+        raise InputError(f"'{text}' is not a size", "write a number with MB, GB, MiB or GiB, such as 500MB")
+    return round(float(match[1]) * _SIZES[unit])
 
 
 def format_duration(seconds: float) -> str:

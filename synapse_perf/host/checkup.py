@@ -17,6 +17,7 @@ from synapse_perf.host.gpu import gpu_names
 from synapse_perf.host.power import Power, power, slowed_by
 from synapse_perf.host.pressure import STEAL, Pressure, contended, pressure, steal_share
 from synapse_perf.host.profiler_access import profiler_access
+from synapse_perf.host.retrieval_parts import retrieval_parts
 from synapse_perf.units import format_percent
 
 COARSE_CLOCK_NS = 100_000  # the shortest phases of a load last a few hundred microseconds
@@ -35,6 +36,7 @@ def check_up(folders: Mapping[str, Path], python: str | None = None) -> list[Con
         *llama_build.conditions(llama_build.ask(python), gpu_names(), instruction_flags()),
         *(eviction(label, folder) for label, folder in places.items()),
         profiler_access(),
+        *retrieval_parts(),
         *quiet,
         *speed(power()),
         room.memory(),

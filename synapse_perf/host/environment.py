@@ -19,8 +19,8 @@ from importlib import metadata
 from pathlib import Path
 
 from synapse_perf import __version__
-from synapse_perf.host.cgroup import memory_limit
 from synapse_perf.host.cpu import processor, usable_cores
+from synapse_perf.host.free_memory import total_memory_bytes
 from synapse_perf.host.gpu import gpu_names, nvidia_driver
 from synapse_perf.host.power import power
 from synapse_perf.host.pressure import pressure
@@ -110,16 +110,6 @@ def next_power_of_two(gib: float) -> float:
     """Up to the next power of two: the kernel keeps a little, so 31.2 and 30.7 are both 32; below 1: 0.5, 0.25."""
     power_of_two = 2.0 ** math.ceil(math.log2(gib))
     return int(power_of_two) if power_of_two >= 1 else power_of_two
-
-
-def total_memory_bytes() -> int | None:
-    """The memory that this process may use: the machine's, or the control group's limit."""
-    try:
-        machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (ValueError, OSError):
-        return None
-    limit = memory_limit()
-    return machine if limit is None else min(machine, limit)
 
 
 def operating_system() -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import dataclass
 
-from synapse_perf.host.cgroup import memory_headroom
-from synapse_perf.host.environment import total_memory_bytes
+from synapse_perf.host.cgroup import memory_headroom, memory_limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,3 +28,13 @@ def main_memory() -> MainMemory:
     available = int(now.total - getattr(now, "wired", 0)) if sys.platform == "darwin" else int(now.available)
     room = memory_headroom()
     return MainMemory(total_memory_bytes(), available if room is None else min(available, room))
+
+
+def total_memory_bytes() -> int | None:
+    """The memory that this process may use: the machine's, or the control group's limit."""
+    try:
+        machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError):
+        return None
+    limit = memory_limit()
+    return machine if limit is None else min(machine, limit)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from synapse_perf.host.condition import TIMING, Condition
-from synapse_perf.host.environment import total_memory_bytes
+from synapse_perf.host.free_memory import total_memory_bytes
 from synapse_perf.units import GIB, format_bytes, format_percent
 
 LITTLE_MEMORY = 0.10  # below this share the system begins to drop or to swap what is being measured

@@ -6,7 +6,7 @@ import ctypes
 import os
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 LEVEL_DEBUG = 1
 LEVEL_ERROR = 4
@@ -21,12 +21,13 @@ class NativeLog:
     counters is taken as well, for the accounting of phases.
     """
 
+    _callbacks: ClassVar[list[Any]] = []  # llama.cpp may call the one that it was given last until the process ends
+
     def __init__(self, marks: tuple[bytes, ...] = (), snapshot: Callable[[], Any] | None = None) -> None:
         self.marks = marks
         self.snapshot = snapshot
         self.fragments: list[tuple[int, int, bytes]] = []  # stamp in ns, level, text
         self.snapshots: list[tuple[int, Any]] = []
-        self._callback: Any = None
 
     def install(self, llama_cpp: Any) -> None:
         """Take over the one global sink; llama-cpp-python's own drops llama.cpp's errors unless it is verbose."""
@@ -50,8 +51,9 @@ class NativeLog:
             if snapshot is not None and any(mark in text for mark in marks):
                 note((moment, snapshot()))
 
-        self._callback = llama_cpp.llama_log_callback(receive)
-        llama_cpp.llama_log_set(self._callback, ctypes.c_void_p(0))
+        callback = llama_cpp.llama_log_callback(receive)
+        llama_cpp.llama_log_set(callback, ctypes.c_void_p(0))
+        self._callbacks.append(callback)
 
     def look(self) -> None:
         """Take a snapshot of the counters at a moment that no line marks."""
