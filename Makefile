@@ -4,7 +4,7 @@
 
 BIN := .venv/bin
 ARGS ?=
-RESULT := build/profile-load.json
+MEASURED := profile-load bench-cgrag
 LOCK_COMMAND = uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
@@ -24,15 +24,16 @@ help: ## List the targets
 setup: ## Install everything into .venv (minutes the first time, then a moment)
 	@$(FIND_PYTHON); "$$python" .ci/install.py
 
-run: setup ## Measure how fast models start here, on small models made on the spot
-	@mkdir -p build; rm -f $(RESULT); \
-	$(BIN)/synapse-perf profile-load --profile embedded --output $(RESULT) $(ARGS); code=$$?; \
-	[ -s $(RESULT) ] || { echo "exit code $$code: the run failed, there is no $(RESULT)" >&2; exit 1; }; \
-	case $$code in \
-		0) echo "exit code 0: every target that was checked is met; kept in $(RESULT)" >&2;; \
-		1) echo "exit code 1: a target is missed, see the report; kept in $(RESULT)" >&2;; \
-		3) echo "exit code 3: inconclusive, see the report; kept in $(RESULT)" >&2;; \
-		*) echo "exit code $$code: the run failed" >&2; exit $$code;; esac
+run: setup ## Measure model starts and retrieval here, on samples made on the spot
+	@mkdir -p build; for command in $(MEASURED); do \
+		result=build/$$command.json; rm -f "$$result"; code=0; \
+		$(BIN)/synapse-perf $$command --profile embedded --output "$$result" --output build/$$command.md $(ARGS) || code=$$?; \
+		[ -s "$$result" ] || { echo "exit code $$code: $$command failed, there is no $$result" >&2; exit 1; }; \
+		case $$code in \
+			0) echo "exit code 0: every target that was checked is met; kept in $$result" >&2;; \
+			1) echo "exit code 1: a target is missed, see the report; kept in $$result" >&2;; \
+			3) echo "exit code 3: inconclusive, see the report; kept in $$result" >&2;; \
+			*) echo "exit code $$code: $$command failed" >&2; exit $$code;; esac; done
 
 test: setup ## Run the tests, without the benchmarks
 	@$(BIN)/python -m pytest $(ARGS)

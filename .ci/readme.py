@@ -28,13 +28,17 @@ def exit_codes() -> str:
 
 
 def metric_names() -> str:
-    from synapse_perf.benchmarks import profile_load
+    from synapse_perf.benchmarks import bench_cgrag, concurrent_retrieval, profile_load, retrieval_caches, tier_latency
 
+    retrieval = {**concurrent_retrieval.METRICS, **retrieval_caches.METRICS, **bench_cgrag.METRICS}
+    commands = {"profile-load": profile_load.METRICS, "bench-cgrag": retrieval, "tier-latency": tier_latency.METRICS}
     rows = [
-        f"| `{metric.name}` | {metric.unit} | {metric.better} | {metric.meaning} |"
-        for metric in profile_load.METRICS.values()
+        f"| `{metric.name}` | {metric.unit} | {metric.better} | {metric.meaning} | `{command}` |"
+        for command, metrics in commands.items()
+        for metric in metrics.values()
     ]
-    return "\n".join(["| metric | unit | better | what it is |", "| --- | --- | --- | --- |", *rows])
+    titles = ["| metric | unit | better | what it is | measured by |", "| --- | --- | --- | --- | --- |"]
+    return "\n".join([*titles, *rows])
 
 
 def targets() -> str:
@@ -44,7 +48,7 @@ def targets() -> str:
     rows = []
     for target in TARGETS:
         sign = "<" if target.better == "lower" else "≥"
-        labels = ",".join(f"{name}={values[0]}" for name, values in target.labels.items())
+        labels = ",".join(f"{name}={values[0]}" for name, values in target.labels.items() if values[0])
         limit = format_value(target.limit, target.unit) if target.unit == "s" else f"{target.limit:g} per second"
         judged = (
             f"{target.statistic} `{target.metric}{{{labels}}}`" if labels else f"{target.statistic} `{target.metric}`"
@@ -55,6 +59,18 @@ def targets() -> str:
 
 def profile_load_help() -> str:
     return _help("profile-load")
+
+
+def bench_cgrag_help() -> str:
+    return _help("bench-cgrag")
+
+
+def tier_latency_help() -> str:
+    return _help("tier-latency")
+
+
+def retriever_example() -> str:
+    return "\n".join(["```python", (ROOT / "tests/examples/retriever_example.py").read_text("utf-8").strip(), "```"])
 
 
 def commands_help() -> str:
@@ -80,6 +96,9 @@ PARTS: dict[str, Callable[[], str]] = {
     "targets": targets,
     "commands": commands_help,
     "profile-load help": profile_load_help,
+    "bench-cgrag help": bench_cgrag_help,
+    "tier-latency help": tier_latency_help,
+    "retriever example": retriever_example,
 }
 
 

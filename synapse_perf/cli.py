@@ -11,7 +11,18 @@ import typer
 from typer.exceptions import Abort, TyperException
 
 from synapse_perf import __version__
-from synapse_perf.commands import baseline, cache, doctor, models, profile_load, profiles, report, schema
+from synapse_perf.commands import (
+    baseline,
+    bench_cgrag,
+    cache,
+    doctor,
+    models,
+    profile_load,
+    profiles,
+    report,
+    schema,
+    tier_latency,
+)
 from synapse_perf.commands.interrupts import catch_signals, ignore_signals
 from synapse_perf.commands.options import takes
 from synapse_perf.commands.streams import ELSEWHERE, cause_of, drop_stdout, is_stdout_broken, secure_streams, tell
@@ -30,6 +41,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["--help", "-h"]},
 )
 app.command("profile-load", no_args_is_help=False)(takes(profile_load.profile_load))
+app.command("bench-cgrag", no_args_is_help=False)(takes(bench_cgrag.bench_cgrag))
+app.command("tier-latency", no_args_is_help=False)(takes(tier_latency.tier_latency))
 app.command("doctor")(doctor.doctor)
 app.command("report")(report.report)
 app.command("schema")(schema.schema)

@@ -54,7 +54,7 @@ def _query(name: str, limit: float, **labels: tuple[str, ...]) -> Target:
 
 
 def _retrieval(state: str, statistic: Statistic, limit: float) -> Target:
-    labels = {"state": (state,), "stage": ("total",)}
+    labels = {"state": (state,), "stage": ("total",), "cache": (NO_LABEL,)}  # one that is not proven cold has a label
     return Target(f"cgrag-{state}", "retrieval_latency", statistic, limit, "s", labels=labels)
 
 

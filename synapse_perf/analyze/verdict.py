@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from synapse_perf.analyze.decision import Decision, decide
 from synapse_perf.analyze.targets import Target
 from synapse_perf.errors import PRECEDENCE, ExitCode
-from synapse_perf.model import Check, CheckStatus, Comparison, Metric, Result, Subject
+from synapse_perf.model import Check, CheckStatus, Comparison, Labels, Metric, Result, Subject
 from synapse_perf.units import format_value
 
 SAMPLE = "works here (sample, not your system)"
@@ -137,8 +137,8 @@ def _unjudged(named: Sequence[Metric], target: Target, confidence: float, profil
     for metric in named:
         labels = metric.labels
         device = labels.get("device", "")
-        if labels.get("cache") == UNCERTIFIED and target.judges(metric.name, {**labels, "cache": "cold"}):
-            if any(other.labels == {**labels, "cache": "cold"} for other in named):
+        if labels.get("cache") == UNCERTIFIED and (proven := _proven(metric, target)) is not None:
+            if any(other.labels == proven for other in named):
                 continue  # some starts of the same kind were proven cold, and are judged
             reason = "no start could be proven cold"
         elif device and device not in LISTED_DEVICES and target.judges(metric.name, {**labels, "device": "metal"}):
@@ -147,6 +147,13 @@ def _unjudged(named: Sequence[Metric], target: Target, confidence: float, profil
             continue
         observed = decide_metric(metric, target, confidence, profile).observed
         yield _check(target, metric, profile, observed, "not-measured", reason)
+
+
+def _proven(metric: Metric, target: Target) -> Labels | None:
+    """The labels that an uncertified metric would be judged with, had its start been proven cold."""
+    without = {name: value for name, value in metric.labels.items() if name != "cache"}
+    candidates = ({**without, "cache": "cold"}, without)
+    return next((labels for labels in candidates if target.judges(metric.name, labels)), None)
 
 
 def _check(
@@ -158,4 +165,6 @@ def _check(
 
 def _labels_of(target: Target) -> str:
     """``cache=cold, device=metal`` for people."""
-    return ", ".join(f"{name}={' or '.join(filter(None, values))}" for name, values in target.labels.items())
+    return ", ".join(
+        f"{name}={' or '.join(filter(None, values))}" for name, values in target.labels.items() if any(values)
+    )

@@ -41,22 +41,21 @@ class NotAttached(Exception):  # noqa: N818  # says what happened
     """py-spy may not look into the worker, which has not begun yet: there is nothing to wait for."""
 
 
-def record(cases: Sequence[Case], path: Path, run: RunWatched) -> Recording:
-    """The start that is judged first, by py-spy, or where that may not attach by the sampler in the worker itself.
+def record(spec: TrialSpec, path: Path, run: RunWatched, what: str = "Start of") -> Recording:
+    """One more trial of a kind, by py-spy, or where that may not attach by the sampler in the worker itself.
 
     `run` carries out one trial. Nothing that goes wrong here is an error of the run: it ends up in the warnings.
     """
-    spec = watched_start(cases)
     recorder = PySpy()
     outcome: Outcome | None = None
     with contextlib.suppress(NotAttached):
         outcome = run(spec, _attached_or_not_at_all(recorder))
     if outcome is not None and (recorder.stacks or outcome.is_interrupted):
-        return _recording(spec, path, outcome, recorder.stacks, OUTSIDE, ())
+        return _recording(spec, path, outcome, recorder.stacks, OUTSIDE, (), what)
     why = f"py-spy recorded nothing: {recorder.problem}"
     outcome = run(replace(spec, watch_inside=True), None)
     stacks = [str(line) for trial in outcome.trials for line in trial.facts.get("stacks", ())]
-    return _recording(spec, path, outcome, stacks, INSIDE, (why,))
+    return _recording(spec, path, outcome, stacks, INSIDE, (why,), what)
 
 
 def watched_start(cases: Sequence[Case]) -> TrialSpec:
@@ -77,7 +76,13 @@ def _attached_or_not_at_all(recorder: PySpy) -> Attach:
 
 
 def _recording(
-    spec: TrialSpec, path: Path, outcome: Outcome, stacks: Sequence[str], sampler: str, notes: tuple[str, ...]
+    spec: TrialSpec,
+    path: Path,
+    outcome: Outcome,
+    stacks: Sequence[str],
+    sampler: str,
+    notes: tuple[str, ...],
+    what: str,
 ) -> Recording:
     if outcome.is_interrupted:
         return Recording(is_interrupted=True)
@@ -88,7 +93,7 @@ def _recording(
         told = "; ".join(warnings) or "no sample was taken"
         return Recording(warnings=(f"there is no flame graph of {start}: {told}",))
     told = f"flame graph of {start}, by {sampler}: {precision_note(sample_count(stacks))}"
-    text = flamegraph_text("\n".join(stacks), path.suffix, f"Start of {start}, by {sampler}")
+    text = flamegraph_text("\n".join(stacks), path.suffix, f"{what} {start}, by {sampler}")
     return Recording(text, told, tuple(f"flame graph of {start}: {warning}" for warning in warnings))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import time
 from dataclasses import replace
 from functools import cached_property
@@ -14,7 +13,7 @@ from synapse_perf.analyze.load_plan import Case, LoadRequest, patience_s, plan_l
 from synapse_perf.commands.conclude import Ending, conclude, tell_left_out
 from synapse_perf.commands.interrupts import HeldInterrupts
 from synapse_perf.commands.load_fit import FitReport, check_fit
-from synapse_perf.commands.load_flamegraph import Recording, record
+from synapse_perf.commands.load_flamegraph import Recording, record, watched_start
 from synapse_perf.commands.load_record import (
     failures_of,
     log_text,
@@ -23,6 +22,7 @@ from synapse_perf.commands.load_record import (
     with_devices,
     workload_of,
 )
+from synapse_perf.commands.measuring import carry_out, effort_of
 from synapse_perf.commands.memory_check import check_memory
 from synapse_perf.commands.model_choice import choose_models
 
@@ -32,14 +32,12 @@ if TYPE_CHECKING:
 
     from synapse_perf.analyze.sampling import Arm
     from synapse_perf.analyze.stopping import Judgement
-    from synapse_perf.analyze.targets import Target
     from synapse_perf.commands.options import CommonOptions
     from synapse_perf.measure.runner import Attach
     from synapse_perf.measure.session import Outcome
-    from synapse_perf.model import Finding, Json, Policy, Result, Subject
+    from synapse_perf.model import Finding, Policy, Result, Subject
     from synapse_perf.profiles import Profile
 
-DEFAULT_MAX_TIME_S = 600.0
 FIT_NOTE = "then what fits into memory is planned, and checked by at most one load a model (--no-fit leaves it out)"
 FLAMEGRAPH_NOTE = "at the end one more start is watched for the flame graph, and not judged"
 
@@ -61,29 +59,12 @@ class LoadRun:
         self.options = options
         self.log_path = log_path
         self.wants_fit = wants_fit
-        self._decide_on_policy(profile, options)
+        self.effort = effort_of(profile, options)
+        self.bounds = self.effort.bounds
         checked = check_memory(choose_models(names, profile, quiet=options.quiet), request)
         self.choice, self.memory_warnings = checked.choice, checked.warnings
         size_bytes = sum(model.size_bytes for model in self.choice.models)
         self.request = replace(checked.request, timeout_s=patience_s(size_bytes, self.bounds.max_time_s or 0.0))
-
-    def _decide_on_policy(self, profile: Profile, options: CommonOptions) -> None:
-        from synapse_perf.analyze.sampling import Bounds
-        from synapse_perf.analyze.targets import parse_target_option, with_limits
-        from synapse_perf.units import parse_duration
-
-        sampling = profile.sampling
-        self.confidence = options.confidence or sampling.confidence
-        self.seed = options.seed if options.seed is not None else sampling.seed
-        if self.seed is None:
-            self.seed = random.SystemRandom().randrange(2**31)
-        limits = {**profile.targets, **dict(parse_target_option(text) for text in options.target)}
-        self.targets: tuple[Target, ...] = with_limits(limits)
-        trials = options.trials or sampling.trials or Bounds().minimum
-        max_time_s = parse_duration(options.max_time) if options.max_time else sampling.max_time_s
-        self.bounds = Bounds(
-            minimum=trials, maximum=max(trials, Bounds().maximum), max_time_s=max_time_s or DEFAULT_MAX_TIME_S
-        )
 
     @cached_property
     def cases(self) -> list[Case]:
@@ -160,20 +141,12 @@ class LoadRun:
         from synapse_perf.analyze.stopping import undecided_by
 
         policy = interleaved(
-            self.arms, bounds=self.bounds, seed=self.seed or 0, undecided=undecided_by(self._judgement(), self.arms)
+            self.arms, bounds=self.bounds, seed=self.effort.seed, undecided=undecided_by(self._judgement(), self.arms)
         )
         return self._carry_out(policy, self.planned)
 
     def _carry_out(self, policy: Policy, planned: int, attach: Attach | None = None) -> Outcome:
-        from synapse_perf.measure.session import run_trials
-        from synapse_perf.report.progress import Progress
-        from synapse_perf.results import state_directory
-
-        directory = state_directory() / "processes"
-        with Progress(quiet=self.options.quiet) as progress:
-            return run_trials(
-                policy, planned=planned, register_directory=directory, observe=progress.observe, attach=attach
-            )
+        return carry_out(policy, planned, quiet=self.options.quiet, attach=attach)
 
     def _check_fit(self, outcome: Outcome) -> FitReport:
         from synapse_perf.analyze.sampling import fixed, spent_s
@@ -199,7 +172,8 @@ class LoadRun:
         if path is None or is_interrupted:
             return Recording()
         try:
-            recording = record(self.cases, path, lambda spec, attach: self._carry_out(fixed([spec]), 1, attach))
+            spec = watched_start(self.cases)
+            recording = record(spec, path, lambda one, attach: self._carry_out(fixed([one]), 1, attach))
         except KeyboardInterrupt:  # between its trials
             return Recording(is_interrupted=True)
         if recording.told:
@@ -212,25 +186,9 @@ class LoadRun:
         return {path: text for path, text in files.items() if path is not None and text is not None}
 
     def _judgement(self) -> Judgement:
-        from synapse_perf.analyze.stopping import Judgement
         from synapse_perf.benchmarks.profile_load import METRICS
 
-        return Judgement(METRICS, self.targets, self.confidence, self.choice.profile_name, self.subject)
-
-    def _plan(self, outcome: Outcome) -> dict[str, Json]:
-        """How much was to be measured, and why it ended where it did."""
-        from synapse_perf.analyze.stopping import explain_stop, undecided_by
-
-        undecided = undecided_by(self._judgement(), self.arms)
-        why = explain_stop(outcome.trials, self.arms, self.bounds, undecided)
-        return {
-            "trials": self.bounds.minimum,
-            "max_time_s": self.bounds.max_time_s,
-            "timeout_s": self.timeout_s,
-            "confidence": self.confidence,
-            "seed": self.seed,
-            "stopped": "interrupted" if outcome.is_interrupted else why,
-        }
+        return self.effort.judgement(METRICS, self.choice.profile_name, self.subject)
 
     def _result(self, outcome: Outcome, more: Sequence[Finding], started_at: str, warnings: list[str]) -> Result:
         from synapse_perf.analyze.collect import metrics_of
@@ -243,11 +201,11 @@ class LoadRun:
         from synapse_perf.model import Result
 
         trials = with_devices(outcome.trials)
-        metrics = metrics_of(trials, METRICS, self.confidence)
+        metrics = metrics_of(trials, METRICS, self.effort.confidence)
         checks = check_targets(
             metrics,
-            self.targets,
-            confidence=self.confidence,
+            self.effort.targets,
+            confidence=self.effort.confidence,
             subject=self.subject,
             profile=self.choice.profile_name,
         )
@@ -261,7 +219,7 @@ class LoadRun:
             started_at=started_at,
             duration_s=0.0,
             workload=workload_of(self.choice.models, self.request),
-            plan=self._plan(outcome),
+            plan=self.effort.plan(outcome, self.arms, self._judgement(), self.timeout_s),
             environment=describe(packages=packages_of(outcome.trials)),
             metrics=metrics,
             checks=checks,
@@ -269,5 +227,5 @@ class LoadRun:
             warnings=tuple(dict.fromkeys(warnings)),
             failures=(*self.choice.unusable, *failures_of(outcome.trials)),
             verdict=overall_verdict(checks, required=self.profile.required),
-            findings=explain(metrics, outcome.trials, self.confidence, more),
+            findings=explain(metrics, outcome.trials, self.effort.confidence, more),
         )

@@ -13,6 +13,7 @@ from synapse_perf.analyze.load_plan import Case, LoadRequest
 from synapse_perf.analyze.server_plan import ServerUnderTest, plan_server
 from synapse_perf.commands.load_explain import SEVERITIES, about
 from synapse_perf.commands.load_run import LoadRun
+from synapse_perf.commands.measuring import effort_of
 from synapse_perf.commands.model_choice import Choice, choose_models
 from synapse_perf.errors import InputError
 
@@ -55,7 +56,8 @@ class ServerRun(LoadRun):
         self.options = options
         self.log_path = log_path
         self.wants_fit = False
-        self._decide_on_policy(profile, options)
+        self.effort = effort_of(profile, options)
+        self.bounds = self.effort.bounds
         self.request = LoadRequest()
         self.memory_warnings: tuple[str, ...] = ()
         self.caches = tuple(caches)

@@ -10,7 +10,10 @@ from synapse_perf.llama.load_failure import explain
 from synapse_perf.model import Failure
 from synapse_perf.units import format_duration
 
-TOLD_LINES = 12
+TOLD_LINES = 24
+LINES_BEFORE = 8
+DUMP = "Fatal Python error"  # as the fault handler's dump of all threads begins, with the one that crashed first
+TOO_LONG = "choose a smaller model or context, or more time with --max-time"
 STARTING = "start of the worker"  # the stage before a worker names one
 NOT_STARTED = "give a Python from 3.11 on with --python, or leave it out"
 # As ggml's abort says where it happened, and as the C++ library names an exception that nobody caught.
@@ -42,12 +45,12 @@ def explain_death(
     returncode: int | None, stderr: str, stage: str, timed_out_after_s: float | None, kills_before: int | None
 ) -> Failure:
     """A worker's exit status in words; `detail` carries the last lines that it or llama.cpp wrote."""
-    detail = "\n".join(stderr.strip().splitlines()[-TOLD_LINES:])
+    detail = "\n".join(_told_lines(stderr.strip().splitlines()))
     if timed_out_after_s is not None:
         return Failure(
             "time-out",
             f"no end after {format_duration(timed_out_after_s)}, in the stage: {stage}",
-            "choose a smaller model or context, or more time with --max-time",
+            TOO_LONG,
             detail,
         )
     if returncode is not None and returncode < 0:
@@ -56,6 +59,14 @@ def explain_death(
     message = f"the worker ended with status {returncode} in the stage: {stage}: {last}"
     remedy = NOT_STARTED if stage == STARTING else explain(last)[1]
     return Failure("crash", message, remedy, detail)
+
+
+def _told_lines(lines: list[str]) -> list[str]:
+    """The last ones; of a dump of many threads the first."""
+    dump = next((place for place, line in enumerate(lines) if line.startswith(DUMP)), None)
+    if dump is None or len(lines) - dump <= TOLD_LINES:
+        return lines[-TOLD_LINES:]
+    return lines[max(0, dump - LINES_BEFORE) : dump + TOLD_LINES]
 
 
 def _explain_signal(number: int, detail: str, stage: str, kills_before: int | None) -> Failure:
@@ -90,7 +101,7 @@ def _explain_signal(number: int, detail: str, stage: str, kills_before: int | No
 
 def _last_words(detail: str) -> str:
     """What ggml or the C++ library said when it aborted, without the place in the sources; else the last error told."""
-    lines = list(reversed(detail.splitlines()))
+    lines = [line for line in reversed(detail.splitlines()) if not line.startswith(DUMP)]
     aborted = next((match[1] for line in lines if (match := _ABORTED.search(line))), "")
     told = next((line for line in lines if "GGML_ASSERT" in line or "error" in line or "failed" in line), "")
     return (aborted or told).strip()

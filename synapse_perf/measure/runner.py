@@ -171,7 +171,7 @@ def _prepare_page_cache(spec: TrialSpec, observe: Observe) -> tuple[TrialSpec, d
 def _spawn(spec: TrialSpec, stderr: IO[bytes], *, is_watched: bool) -> tuple[subprocess.Popen[bytes], int]:
     benchmark = importlib.import_module(module_name(spec.benchmark))
     # Who watches begins at the word to go, so what is imported first has to wait for it as well.
-    first_import: str | None = None if is_watched else benchmark.FIRST_IMPORT
+    first_import: str | None = None if is_watched else spec.workload.get("first_import", benchmark.FIRST_IMPORT)
     command = [spec.python or sys.executable, str(LAUNCHER), *([first_import] if first_import else [])]
     spawned_ns = now_ns()
     worker = subprocess.Popen(
@@ -201,7 +201,8 @@ def _hear_out(worker: subprocess.Popen[bytes], spec: TrialSpec, spawned_ns: int,
                 report.receive(protocol.decode(line))
             except ValueError as error:
                 report.failure = Failure("crash", f"the worker broke the protocol: {error}")
-                return False
+            if report.is_done or report.failure:
+                return False  # not at the pipe's end: a process that the code under test forked may hold it open
     return False
 
 
@@ -237,13 +238,13 @@ def _end(worker: subprocess.Popen[bytes]) -> None:
         if stream is not None:
             with contextlib.suppress(OSError):
                 stream.close()
-    try:
+    with contextlib.suppress(subprocess.TimeoutExpired):
         worker.wait(GRACE_S if worker.poll() is None else 0)
-    except subprocess.TimeoutExpired:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(worker.pid, signal.SIGKILL)
-        with contextlib.suppress(subprocess.TimeoutExpired):  # one that hangs in the kernel, as on a dead network disk
-            worker.wait(GRACE_S)
+    # Also where it has ended: what the code under test left running is of its group.
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(worker.pid, signal.SIGKILL)
+    with contextlib.suppress(subprocess.TimeoutExpired):  # one that hangs in the kernel, as on a dead network disk
+        worker.wait(GRACE_S)
 
 
 def _tail(stderr: IO[bytes]) -> str:

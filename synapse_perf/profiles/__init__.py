@@ -3,6 +3,7 @@
 from synapse_perf.profiles.builtin import builtin_profiles, find_profile
 from synapse_perf.profiles.reading import load_profile
 from synapse_perf.profiles.settings import (
+    BenchCgragSettings,
     KvType,
     LoadMode,
     Models,
@@ -15,6 +16,7 @@ from synapse_perf.profiles.targets import TARGET_UNITS, parse_target_value
 
 __all__ = [
     "TARGET_UNITS",
+    "BenchCgragSettings",
     "KvType",
     "LoadMode",
     "ModelSource",

@@ -17,7 +17,14 @@ from synapse_perf.errors import InputError
 from synapse_perf.field_errors import field_errors, path_text, suggestion
 from synapse_perf.model import Json
 from synapse_perf.profiles.builtin import find_profile
-from synapse_perf.profiles.settings import Models, Profile, ProfileLoadSettings, Sampling
+from synapse_perf.profiles.settings import (
+    BenchCgragSettings,
+    Models,
+    Profile,
+    ProfileLoadSettings,
+    Sampling,
+    TierLatencySettings,
+)
 from synapse_perf.profiles.targets import check_target, parse_target_value
 from synapse_perf.units import parse_duration
 
@@ -27,7 +34,15 @@ if TYPE_CHECKING:
 Table = dict[str, Json]
 
 # Where a name in the file is not the name of the field.
-_FILE_NAMES = {"profile_load": "profile-load", "max_time_s": "max_time"}
+_FILE_NAMES = {"profile_load": "profile-load", "bench_cgrag": "bench-cgrag", "tier_latency": "tier-latency"}
+_FILE_NAMES |= {"max_time_s": "max_time", "is_fixed_length": "fixed_length"}
+_COMMANDS = {
+    "profile-load": ProfileLoadSettings,
+    "bench-cgrag": BenchCgragSettings,
+    "tier-latency": TierLatencySettings,
+}
+_FIELDS = {"fixed_length": "is_fixed_length"}
+_PATHS = ("corpus", "index", "metadata", "engine", "vectors", "queries")  # of [bench-cgrag]
 _TIERS = ("fast", "balanced", "deep")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
 
@@ -41,9 +56,12 @@ _KNOWN = {
     "": _keys(Profile, "digest"),
     "sampling": _keys(Sampling),
     "models": _keys(Models, "source") | {"powerful"},
-    "profile-load": _keys(ProfileLoadSettings),
+    **{name: _keys(kind) for name, kind in _COMMANDS.items()},
 }
-_LISTS = frozenset(each.name for each in fields(ProfileLoadSettings) if isinstance(each.default, tuple))
+_LISTS = {
+    name: frozenset(each.name for each in fields(kind) if isinstance(each.default, tuple))
+    for name, kind in _COMMANDS.items()
+}
 
 
 def load_profile(name_or_path: str | None = None) -> Profile:
@@ -105,7 +123,8 @@ class _Source:
         self._check_required(table.get("required", []))
         document["models"] = self._models(table.get("models", "found"))
         document["sampling"] = self._sampling(table.get("sampling", {}))
-        document["profile_load"] = self._profile_load(document.pop("profile-load", {}))
+        for name in _COMMANDS:
+            document[name.replace("-", "_")] = self._of_command(name, document.pop(name, {}))
         return document
 
     def _targets(self, table: Json) -> Json:
@@ -155,12 +174,14 @@ class _Source:
             converted["deep"] = converted.pop("powerful")
         return {**converted, "source": "named" if any(tier in converted for tier in _TIERS) else "found"}
 
-    def _profile_load(self, table: Json) -> Json:
+    def _of_command(self, name: str, table: Json) -> Json:
         if not isinstance(table, dict):
             return table
-        self._check_keys("profile-load", table)
+        self._check_keys(name, table)
+        lists = _LISTS[name]
         return {
-            key: [value] if key in _LISTS and not isinstance(value, list) else value for key, value in table.items()
+            _FIELDS.get(key, key): [value] if key in lists and not isinstance(value, list) else value
+            for key, value in table.items()
         }
 
     def _check_keys(self, table_name: str, table: Mapping[str, Json]) -> None:
@@ -217,7 +238,12 @@ def _expanded(profile: Profile, directory: Path) -> Profile:
         search=tuple(_path(each, directory) for each in models.search),
     )
     load = replace(load, models=tuple(_model(each, directory) for each in load.models))
-    return replace(profile, models=models, profile_load=load)
+    paths = {name: getattr(profile.bench_cgrag, name) for name in _PATHS}
+    expanded: Table = {name: _path(path, directory) for name, path in paths.items() if path}
+    retrieval = replace(profile.bench_cgrag, **expanded)
+    if retrieval.encoder:
+        retrieval = replace(retrieval, encoder=_model(retrieval.encoder, directory))
+    return replace(profile, models=models, profile_load=load, bench_cgrag=retrieval)
 
 
 def _model(name_or_path: str, directory: Path) -> str:

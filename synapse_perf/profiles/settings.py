@@ -13,6 +13,8 @@ LoadMode = Literal["mmap", "read", "mlock", "direct"]
 KvType = Literal["f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl"]
 ModelSource = Literal["found", "embedded", "named"]
 FlashAttention = Literal["on", "off", "auto"]
+OpenMode = Literal["read", "mmap", "ifc", "readahead"]
+RetrievalState = Literal["process-cold", "cold", "preloaded", "warm"]
 
 
 def _at_least(name: str, values: Iterable[int | None], minimum: int) -> None:
@@ -80,6 +82,57 @@ class ProfileLoadSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class BenchCgragSettings:
+    """What `bench-cgrag` searches and how; None or an empty list leaves it to the engine's values or to the command."""
+
+    corpus: str | None = None
+    index: str | None = None
+    metadata: str | None = None
+    engine: str | None = None
+    retriever: str | None = None  # package.module:factory
+    vectors: str | None = None
+    synthetic: int | None = None
+    queries: str | None = None
+    encoder: str | None = None
+    chunk_size: int | None = None  # words
+    chunk_overlap: int | None = None
+    factory: str | None = None  # of FAISS
+    max_artifacts: int | None = None
+    min_relevance: float | None = None
+    token_budget: int | None = None
+    nprobe: int | None = None
+    ef_search: int | None = None
+    open: tuple[OpenMode, ...] = ()
+    states: tuple[RetrievalState, ...] = ()
+    omp_threads: tuple[int, ...] = ()
+    threads: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("synthetic", "chunk_size", "max_artifacts", "token_budget", "nprobe", "ef_search"):
+            _at_least(f"bench-cgrag.{name}", [getattr(self, name)], 1)
+        _at_least("bench-cgrag.chunk_overlap", [self.chunk_overlap], 0)
+        _at_least("bench-cgrag.omp_threads", self.omp_threads, 0)
+        _at_least("bench-cgrag.threads", self.threads, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class TierLatencySettings:
+    """What `tier-latency` asks, and how long the answers are; None leaves it to the command."""
+
+    resident: Literal["one", "all"] | None = None  # models in memory at a time
+    asked: Literal["routed", "every"] | None = None
+    max_tokens: int | None = None
+    draft_tokens: int | None = None
+    context_tokens: int | None = None  # of what is retrieved for a two-stage query
+    is_fixed_length: bool | None = None
+
+    def __post_init__(self) -> None:
+        _at_least("tier-latency.max_tokens", [self.max_tokens], 1)
+        _at_least("tier-latency.context_tokens", [self.context_tokens], 1)
+        _at_least("tier-latency.draft_tokens", [self.draft_tokens], 1)
+
+
+@dataclass(frozen=True, slots=True)
 class Profile:
     """Everything that a profile file says; the options of a command replace single values."""
 
@@ -93,4 +146,6 @@ class Profile:
     sampling: Sampling = Sampling()
     models: Models = Models()
     profile_load: ProfileLoadSettings = ProfileLoadSettings()
+    bench_cgrag: BenchCgragSettings = BenchCgragSettings()
+    tier_latency: TierLatencySettings = TierLatencySettings()
     digest: str = ""  # of what is measured and how, with paths as they stand in the file

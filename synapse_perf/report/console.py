@@ -11,18 +11,22 @@ from synapse_perf.report.characters import clean, shorten_middle, to_ascii
 from synapse_perf.report.columns import column_widths
 from synapse_perf.report.document import (
     BarKind,
+    Block,
     Cell,
     Document,
     Fields,
     Lane,
     Paragraph,
     Row,
+    Scatter,
     Section,
     Table,
     Tone,
     Waterfall,
     map_texts,
 )
+from synapse_perf.report.scatter_plot import WIDTH as PLOT_WIDTH
+from synapse_perf.report.scatter_plot import draw_scatter
 from synapse_perf.report.waterfall import draw_bar
 
 if TYPE_CHECKING:
@@ -42,7 +46,13 @@ _STYLES: dict[Tone, str] = {
     "warn": "bold yellow",
     "quiet": "dim",
 }
-_BAR_STYLES: dict[BarKind, str] = {"phase": "cyan", "part": "blue", "residual": "yellow", "floor": "magenta"}
+_BAR_STYLES: dict[BarKind, str] = {
+    "phase": "cyan",
+    "part": "blue",
+    "residual": "yellow",
+    "floor": "magenta",
+    "count": "cyan",
+}
 
 
 def to_console(document: Document, *, width: int = 80, color: bool = False, ascii_only: bool = False) -> str:
@@ -94,14 +104,21 @@ def _print_section(console: Console, section: Section, ascii_only: bool) -> None
             rendered = _table(block, console.width - inset, ascii_only)
         elif isinstance(block, Fields):
             rendered = _fields(block)
+        elif isinstance(block, Scatter):
+            rendered = _scatter(block, console.width - inset)
         else:
             rendered = _paragraph(block)
-        is_heading = isinstance(block, Paragraph) and (block.marker.endswith(".") or block.tone == "strong")
+        is_heading = isinstance(block, Paragraph) and (block.tone == "strong" or _is_numbered(block))
+        is_heading &= not (_is_numbered(block) and _is_numbered(section.blocks[position - 1]))
         is_second_table = isinstance(block, Table) and isinstance(section.blocks[position - 1], Table)
         is_first_quiet = not section.title and block == _first_quiet(section)
-        if position and (is_heading or is_second_table or is_first_quiet or isinstance(block, Waterfall)):
+        if position and (is_heading or is_second_table or is_first_quiet or isinstance(block, Waterfall | Scatter)):
             console.print()
         console.print(Padding(rendered, (0, 0, 0, inset)))
+
+
+def _is_numbered(block: Block) -> bool:
+    return isinstance(block, Paragraph) and block.marker.endswith(".")
 
 
 def _first_quiet(section: Section) -> Paragraph | None:
@@ -219,6 +236,13 @@ def _without_empty_columns(table: Table) -> Table:
         tuple(table.columns[i] for i in kept),
         tuple(Row(tuple(row.cells[i] for i in kept), row.note) for row in table.rows),
     )
+
+
+def _scatter(block: Scatter, width: int) -> RenderableType:
+    from rich.text import Text
+
+    beside = max((len(text) for _, text in block.y.ticks), default=0) + 2
+    return Text("\n".join(draw_scatter(block, min(PLOT_WIDTH, width - beside))), no_wrap=True)
 
 
 def _waterfall(block: Waterfall, width: int, ascii_only: bool) -> RenderableType:

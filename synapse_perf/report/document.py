@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 Tone = Literal["plain", "strong", "good", "bad", "warn", "quiet"]
-BarKind = Literal["phase", "part", "residual", "floor"]
+BarKind = Literal["phase", "part", "residual", "floor", "count"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,35 @@ class Waterfall:
     lanes: tuple[Lane, ...]
 
 
-Block: TypeAlias = Paragraph | Fields | Table | Waterfall
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """Its title with the unit, and the texts at some places of it, which are shares (0 to 1) of its length."""
+
+    title: str
+    ticks: tuple[tuple[float, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PlotPoint:
+    """A place as shares of both axes, and the one character that stands there."""
+
+    x: float
+    y: float
+    mark: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scatter:
+    """Points over two axes; a guide is a line across, such as a limit, at a share of the axis."""
+
+    x: Axis
+    y: Axis
+    points: tuple[PlotPoint, ...]
+    x_guide: float | None = None
+    y_guide: float | None = None
+
+
+Block: TypeAlias = Paragraph | Fields | Table | Waterfall | Scatter
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +154,12 @@ def _map_block(block: Block, change: Callable[[str], str]) -> Block:
             )
         case Waterfall():
             return Waterfall(tuple(_map_lane(lane, change) for lane in block.lanes))
+        case Scatter():
+            return replace(block, x=_map_axis(block.x, change), y=_map_axis(block.y, change))
+
+
+def _map_axis(axis: Axis, change: Callable[[str], str]) -> Axis:
+    return Axis(change(axis.title), tuple((share, change(text)) for share, text in axis.ticks))
 
 
 def _map_lane(lane: Lane, change: Callable[[str], str]) -> Lane:

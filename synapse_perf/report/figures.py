@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from synapse_perf.model import Gain, Interval, Json, Labels, Metric, Statistic
 from synapse_perf.units import format_bytes, format_duration, format_percent, format_value, three_digits
@@ -156,7 +156,13 @@ def format_evidence(evidence: Mapping[str, Json]) -> str:
     return ", ".join(f"{_name(key)} {_format_named(key, value, '')}" for key, value in evidence.items()) or NOT_YET
 
 
-_SUFFIXES = {"_s": format_duration, "_bytes": format_bytes, "_share": format_percent}
+_SUFFIXES: Mapping[str, Callable[[float], str]] = {
+    "_per_s": lambda value: f"{three_digits(value)}/s",  # before what it ends with
+    "_s": format_duration,
+    "_bytes": format_bytes,
+    "_share": format_percent,
+}
+_BARE = ("confidence",)  # names whose value has no unit, whatever it stands within
 _SHARE_OF = "share_of_"
 
 
@@ -171,7 +177,7 @@ def _name(key: str) -> str:
 
 
 def _format_named(key: str, value: Json, unit: str) -> str:
-    unit = _suffix(key) or unit
+    unit = _suffix(key) or ("" if key in _BARE else unit)
     if value is None:
         return UNKNOWN
     if isinstance(value, bool):

@@ -13,11 +13,13 @@ from synapse_perf.report.document import (
     Fields,
     Lane,
     Paragraph,
+    Scatter,
     Table,
     Tone,
     Waterfall,
     map_texts,
 )
+from synapse_perf.report.scatter_plot import draw_scatter
 from synapse_perf.report.waterfall import draw_bar
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|#~&$])")
@@ -55,6 +57,8 @@ def _block(block: Block, ascii_only: bool) -> str:
         return _fields(block)
     if isinstance(block, Table):
         return _table(block)
+    if isinstance(block, Scatter):
+        return _fenced("\n".join(draw_scatter(block)))
     return _waterfall(block, ascii_only)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from synapse_perf.model import Metric, Result
 from synapse_perf.report.document import Cell, Column, Row, Section, Table
 from synapse_perf.report.figures import format_count, format_interval, format_middle, interval_title
@@ -10,7 +12,11 @@ from synapse_perf.units import format_value
 
 
 def measurements_section(result: Result) -> Section | None:
-    metrics = [metric for metric in result.metrics if metric.name not in LOADING_METRICS and metric.summary.count]
+    return metrics_section([one for one in result.metrics if one.name not in LOADING_METRICS and one.summary.count])
+
+
+def metrics_section(metrics: Sequence[Metric]) -> Section | None:
+    """A row for each of these metrics; None without any."""
     if not metrics:
         return None
     columns = (

@@ -10,10 +10,12 @@ from synapse_perf.report.comparisons_table import comparisons_section
 from synapse_perf.report.document import Block, Document, Paragraph, Section, Waterfall
 from synapse_perf.report.figures import middle
 from synapse_perf.report.findings_list import findings_section
+from synapse_perf.report.latency_sections import latency_sections
 from synapse_perf.report.measurements_table import measurements_section
 from synapse_perf.report.memory_table import memory_section
 from synapse_perf.report.overview_table import overview_section
 from synapse_perf.report.problems import problem_sections
+from synapse_perf.report.retrieval_sections import retrieval_sections
 from synapse_perf.report.runs import Run, display_names, models_of, references, runs_of
 from synapse_perf.report.settings import settings_section
 from synapse_perf.report.targets_table import targets_section
@@ -27,6 +29,14 @@ SLOWEST_SHOWN = 2  # of more models than that
 
 
 def sections_of(result: Result) -> Document:
+    if result.benchmark == "bench-cgrag":
+        return retrieval_sections(result)
+    if result.benchmark == "tier-latency":
+        return latency_sections(result)
+    return _loading_sections(result)
+
+
+def _loading_sections(result: Result) -> Document:
     runs = runs_of(result)
     names = display_names(runs)
     parts = [

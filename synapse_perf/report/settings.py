@@ -11,7 +11,7 @@ from synapse_perf.report.figures import format_evidence
 
 def settings_section(result: Result) -> Section | None:
     """What all models share is told once; None where the result holds no settings."""
-    workload = _without_digests(result.workload)
+    workload = without_digests(result.workload)
     models = workload.pop("models", None)
     rows: list[tuple[str, str]] = []
     if isinstance(models, Mapping):
@@ -36,11 +36,11 @@ def _shared_settings(entries: dict[str, dict[str, Json]]) -> Json:
     return found[0]
 
 
-def _without_digests(value: Json) -> Json:
+def without_digests(value: Json) -> Json:
     """Copied without digests, and without what was left open: null and empty lists."""
     if isinstance(value, Mapping):
-        kept = {key: _without_digests(entry) for key, entry in value.items() if "digest" not in key}
+        kept = {key: without_digests(entry) for key, entry in value.items() if "digest" not in key}
         return {key: entry for key, entry in kept.items() if entry is not None and entry != []}
     if isinstance(value, list | tuple):
-        return [_without_digests(entry) for entry in value]
+        return [without_digests(entry) for entry in value]
     return value

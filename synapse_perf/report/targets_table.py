@@ -31,6 +31,7 @@ SAMPLE_WORDS: dict[CheckStatus, str] = {
     "not-measured": f"works here {SAMPLE}",
     "pass": f"works here {SAMPLE}",
 }
+_TOLD_ELSEWHERE = ("state", "stage", "subject")  # labels whose value the target's name or the settings say
 _WORST_FIRST = tuple(STATUS_WORDS)
 
 
@@ -87,7 +88,8 @@ def _note(check: Check, checks: list[Check], metrics: dict[str, Metric], is_samp
     parts = []
     if is_sample and SAMPLE not in check.reason:
         parts.append(SAMPLE_WORDS[check.status])
-    where = where_of(labels_of(check.metric, metrics))
+    labels = labels_of(check.metric, metrics)
+    where = where_of({name: value for name, value in labels.items() if name not in _TOLD_ELSEWHERE})
     if len(checks) > 1:
         counts = Counter(one.status for one in checks)
         tally = ", ".join(f"{counts[status]} {STATUS_WORDS[status]}" for status in _WORST_FIRST if counts[status])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from synapse_perf.model import Check, CheckStatus, Result
 from synapse_perf.report.document import Block, Paragraph, Section
 from synapse_perf.report.figures import format_gain, where_of
@@ -19,11 +21,11 @@ _OUTCOMES: dict[CheckStatus, str] = {
 }
 
 
-def verdict_section(result: Result) -> Section:
-    """The verdict line, the reasons, and how and where it was measured."""
+def verdict_section(result: Result, figures: Sequence[str] = ()) -> Section:
+    """The verdict line, the reasons, the figures in a sentence each, and how and where it was measured."""
     line = f"{STATUS_WORDS[result.verdict]}: {'; '.join(_outcome(result))}"
     blocks: list[Block] = [Paragraph(line, STATUS_TONES[result.verdict])]
-    blocks += [Paragraph(reason) for reason in _reasons(result)]
+    blocks += [Paragraph(text) for text in (*_reasons(result, is_told=bool(figures)), *figures)]
     blocks += [Paragraph(text, "quiet") for text in (_run_text(result), _machine_text(result)) if text]
     return Section("", tuple(blocks))
 
@@ -69,14 +71,17 @@ def _target_text(check: Check) -> str:
     return f"{check.target} {format_value(check.observed, check.unit)}, limit {format_value(check.limit, check.unit)}"
 
 
-def _reasons(result: Result) -> list[str]:
-    """Why no target is decided, if so; then the top finding's cause with what a change gives."""
+def _reasons(result: Result, *, is_told: bool = False) -> list[str]:
+    """Why no target is decided, if so; then the top finding's cause with what a change gives.
+
+    A sample's reason says only what it measured against its limit, which may be told already.
+    """
     reasons = []
     if result.failures and result.verdict == "not-measured":
         first = result.failures[0]
         where = where_of(first.labels, first.arm)
         reasons.append(f"{where + ': ' if where else ''}{first.message}")
-    elif result.checks and not log_of(result) and (result.verdict not in ("pass", "fail") or not result.findings):
+    elif _needs_reason(result) and not (is_told and result.subject == "sample"):
         reasons.append(_check_reason(worst(list(result.checks))))
     findings = ranked_findings(result)
     if findings and findings[0].cause:
@@ -84,6 +89,13 @@ def _reasons(result: Result) -> list[str]:
         gain = f" Change 1 below gives {format_gain(top.gain)}." if top.gain and top.change else ""
         reasons.append(f"{top.cause.rstrip('.')}.{gain}")
     return reasons
+
+
+def _needs_reason(result: Result) -> bool:
+    """Whether the worst check has to explain the verdict, as it is no plain one or nothing else explains it."""
+    if not result.checks or log_of(result):
+        return False
+    return result.verdict not in ("pass", "fail") or not result.findings
 
 
 def _check_reason(check: Check) -> str:

@@ -60,8 +60,8 @@ CACHE_TITLES = {
 }
 _Span: TypeAlias = tuple[Metric, float, float, BarKind]  # a phase, its start and length in seconds, how to draw it
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
-_FULL = {"phase": "█", "part": "▒", "residual": "░", "floor": "·"}
-_FULL_ASCII = {"phase": "#", "part": "=", "residual": "~", "floor": "."}
+_FULL = {"phase": "█", "part": "▒", "residual": "░", "floor": "·", "count": "█"}
+_FULL_ASCII = {"phase": "#", "part": "=", "residual": "~", "floor": ".", "count": "#"}
 
 
 def lane_of(run: Run, name: str) -> Lane | None:
@@ -116,10 +116,12 @@ def _place_in_time(phase: str) -> float:
 
 
 def draw_bar(bar: Bar, width: int, *, ascii_only: bool) -> str:
-    """The bar at its place within `width` cells; even the shortest span leaves a mark."""
+    """The bar at its place within `width` cells; even the shortest span leaves a mark, but a count of none does not."""
+    if bar.kind == "count" and not bar.length:
+        return ""
     start = min(round(bar.start * width), width - 1)
     eighths = min(round(bar.length * width * 8), (width - start) * 8)
-    if ascii_only or bar.kind != "phase":
+    if ascii_only or bar.kind not in ("phase", "count"):
         full = (_FULL_ASCII if ascii_only else _FULL)[bar.kind]
         return " " * start + full * max(1, round(eighths / 8))
     whole, part = divmod(max(eighths, 1), 8)

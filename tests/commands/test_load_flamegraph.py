@@ -151,7 +151,7 @@ def test_a_dry_run_tells_of_the_extra_start_and_records_nothing(model: Path, tmp
 
 def test_speedscope_gets_a_profile_whose_parts_belong_together(model: Path, tmp_path: Path) -> None:
     needed()
-    recording = record(cases_of(model), tmp_path / "out.json", Runner(tmp_path))
+    recording = record(watched_start(cases_of(model)), tmp_path / "out.json", Runner(tmp_path))
 
     assert recording.text is not None
     document = json.loads(recording.text)
@@ -166,7 +166,7 @@ def test_a_start_is_watched_once_where_py_spy_may(model: Path, tmp_path: Path) -
     needed()
     run = Runner(tmp_path)
 
-    recording = record(cases_of(model), tmp_path / "out.txt", run)
+    recording = record(watched_start(cases_of(model)), tmp_path / "out.txt", run)
 
     assert run.finished == 1
     assert recording.warnings == ()
@@ -180,7 +180,7 @@ def test_without_permission_the_worker_samples_itself_and_that_is_said(
 ) -> None:
     monkeypatch.setattr(pyspy, "find_executable", lambda: refusing(tmp_path))
 
-    recording = record(cases_of(model), tmp_path / "out.svg", Runner(tmp_path))
+    recording = record(watched_start(cases_of(model)), tmp_path / "out.svg", Runner(tmp_path))
 
     assert recording.text is not None
     assert f"by {INSIDE}" in recording.text
@@ -195,14 +195,14 @@ def test_a_worker_that_py_spy_may_not_look_into_is_not_even_let_go(
     monkeypatch.setattr(pyspy, "find_executable", lambda: refusing(tmp_path))
     run = Runner(tmp_path)
 
-    record(cases_of(model), tmp_path / "out.svg", run)
+    record(watched_start(cases_of(model)), tmp_path / "out.svg", run)
 
     assert run.finished == 1
 
 
 @pytest.mark.usefixtures("no_py_spy")
 def test_from_inside_the_load_and_the_import_are_seen(model: Path, tmp_path: Path) -> None:
-    frames = frames_in(record(cases_of(model), tmp_path / "out.txt", Runner(tmp_path)))
+    frames = frames_in(record(watched_start(cases_of(model)), tmp_path / "out.txt", Runner(tmp_path)))
 
     assert any(frame.startswith("low_level_api (loading.py:") for frame in frames)
 
@@ -217,7 +217,7 @@ def test_what_the_worker_does_after_the_first_token_is_left_out(model: Path) -> 
         "measure (p.py:1);_sample (profile_load.py:9) 2",
     ]
 
-    recording = record(cases_of(model), Path("out.txt"), with_stacks(stacks))
+    recording = record(watched_start(cases_of(model)), Path("out.txt"), with_stacks(stacks))
 
     assert recording.text == "measure (profile_load.py:70);load_model (loading.py:9) 3\n"
     assert ": 3 samples; fewer than 100 samples" in recording.told
@@ -227,14 +227,16 @@ def test_what_the_worker_does_after_the_first_token_is_left_out(model: Path) -> 
 def test_the_import_system_is_one_frame(model: Path) -> None:
     machinery = "_find_and_load (<frozen importlib._bootstrap>:1);_load_unlocked (<frozen importlib._bootstrap>:2)"
 
-    recording = record(cases_of(model), Path("out.txt"), with_stacks([f"a;{machinery};b;{machinery} 1"]))
+    recording = record(watched_start(cases_of(model)), Path("out.txt"), with_stacks([f"a;{machinery};b;{machinery} 1"]))
 
     assert recording.text == "a;import;b;import 1\n"
 
 
 @pytest.mark.usefixtures("no_py_spy")
 def test_a_watched_start_that_fails_is_a_warning(model: Path) -> None:
-    recording = record(cases_of(model), Path("out.svg"), with_stacks([], Failure("crash", "the worker died")))
+    recording = record(
+        watched_start(cases_of(model)), Path("out.svg"), with_stacks([], Failure("crash", "the worker died"))
+    )
 
     assert recording.text is None
     assert recording.warnings == (
@@ -245,9 +247,9 @@ def test_a_watched_start_that_fails_is_a_warning(model: Path) -> None:
 
 @pytest.mark.usefixtures("no_py_spy")
 def test_an_interrupt_ends_it_without_a_word(model: Path) -> None:
-    assert record(cases_of(model), Path("out.svg"), lambda *_: Outcome((), is_interrupted=True)) == Recording(
-        is_interrupted=True
-    )
+    assert record(
+        watched_start(cases_of(model)), Path("out.svg"), lambda *_: Outcome((), is_interrupted=True)
+    ) == Recording(is_interrupted=True)
 
 
 def test_the_cold_start_of_the_first_model_is_watched(model: Path) -> None:

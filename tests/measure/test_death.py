@@ -58,3 +58,15 @@ def test_the_last_error_of_llama_cpps_log_is_the_cause_of_a_crash() -> None:
 
 def test_a_file_that_shrinks_under_a_mapping_is_named_as_what_to_check() -> None:
     assert "file that shrinks" in explain_death(-signal.SIGBUS, "", STAGE, None, None).remedy
+
+
+def test_of_a_dump_of_many_threads_the_one_that_crashed_is_kept() -> None:
+    others = [f'  File "asyncio/events.py", line {number} in run' for number in range(60)]
+    crashed = ["Fatal Python error: Segmentation fault", "", 'Current thread 0x1:\n  File "search.py", line 3 in look']
+
+    failure = explain_death(-signal.SIGSEGV, "\n".join(["loaded", *crashed, *others]), STAGE, None, None)
+
+    assert failure.message == "the worker died of SIGSEGV in the stage: loading the model"
+    assert failure.detail.splitlines()[0] == "loaded"
+    assert "search.py" in failure.detail
+    assert "line 59" not in failure.detail

@@ -11,7 +11,8 @@ from rich.cells import cell_len
 from synapse_perf.report.console import to_console
 from synapse_perf.report.document import Cell, Column, Document, Fields, Paragraph, Row, Section, Table
 from synapse_perf.report.sections import sections_of
-from tests.report.examples import EXAMPLES, full, result, run_metrics
+from tests.report.every_example import EVERY
+from tests.report.examples import full, result, run_metrics
 
 ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -23,16 +24,16 @@ def one_table(*rows: tuple[str, str], shrink: str = "middle") -> Document:
 
 
 @pytest.mark.parametrize("width", [60, 80, 100, 120, 140])
-@pytest.mark.parametrize("name", EXAMPLES)
+@pytest.mark.parametrize("name", EVERY)
 def test_no_line_is_wider_than_the_terminal(name: str, width: int) -> None:
-    lines = to_console(sections_of(EXAMPLES[name]()), width=width).splitlines()
+    lines = to_console(sections_of(EVERY[name]()), width=width).splitlines()
     assert [line for line in lines if cell_len(line) > width] == []
 
 
 @pytest.mark.parametrize("width", [60, 70, 80, 100, 140])
-@pytest.mark.parametrize("name", EXAMPLES)
+@pytest.mark.parametrize("name", EVERY)
 def test_no_text_is_cut_that_may_not_be(name: str, width: int) -> None:
-    document = sections_of(EXAMPLES[name]())
+    document = sections_of(EVERY[name]())
     shown = " ".join(to_console(document, width=width).split())
     tables = [block for section in document for block in section.blocks if isinstance(block, Table)]
     for table in tables:
@@ -49,9 +50,9 @@ def test_a_table_too_wide_becomes_a_list() -> None:
     assert text.rstrip().endswith("the note")
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
+@pytest.mark.parametrize("name", EVERY)
 def test_no_line_ends_in_blanks(name: str) -> None:
-    text = to_console(sections_of(EXAMPLES[name]()))
+    text = to_console(sections_of(EVERY[name]()))
     assert [line for line in text.splitlines() if line != line.rstrip()] == []
 
 
@@ -71,9 +72,9 @@ def test_color_tells_the_verdict() -> None:
     assert first.startswith("\x1b[1;32mPASS")
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
+@pytest.mark.parametrize("name", EVERY)
 def test_ascii_holds_nothing_but_ascii(name: str) -> None:
-    assert to_console(sections_of(EXAMPLES[name]()), ascii_only=True).isascii()
+    assert to_console(sections_of(EVERY[name]()), ascii_only=True).isascii()
 
 
 def test_a_model_name_cannot_reach_the_terminal_as_a_command() -> None:
@@ -140,3 +141,9 @@ def test_rendering_does_not_change_the_result() -> None:
     before = full()
     to_console(sections_of(before))
     assert before == replace(full())
+
+
+def test_numbered_lines_stand_together_and_apart_from_what_explains_one() -> None:
+    one, two, three = (Paragraph(name, marker=f"{number}.") for number, name in enumerate(("a", "b", "c"), 1))
+    shown = to_console((Section("", (one, Fields((("why", "x"),)), two, three)),))
+    assert shown.splitlines() == ["1. a", "why  x", "", "2. b", "3. c"]

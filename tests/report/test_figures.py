@@ -101,6 +101,10 @@ def test_what_a_mapping_holds_has_the_unit_of_its_name() -> None:
     assert figures.format_evidence(evidence) == told
 
 
+def test_a_rate_is_no_duration() -> None:
+    assert figures.format_evidence({"offered_per_s": 289.0, "lag_p99_s": 0.04}) == "offered 289/s, lag p99 40.0 ms"
+
+
 def test_empty_evidence_says_so() -> None:
     assert figures.format_evidence({}) == "not known yet"
 
@@ -115,3 +119,8 @@ def test_empty_evidence_says_so() -> None:
 )
 def test_gain(gain: Gain | None, text: str) -> None:
     assert figures.format_gain(gain) == text
+
+
+def test_a_confidence_has_no_unit_whatever_it_stands_within() -> None:
+    told = figures.format_evidence({"saved_s": {"low": 0.01, "confidence": 0.95}})
+    assert told == "saved (low 10.0 ms, confidence 0.95)"

@@ -13,11 +13,11 @@ import pytest
 
 from synapse_perf.report.plan import DryRun, PlanStep, render_plan
 from synapse_perf.report.render import render
-from tests.report.examples import EXAMPLES
+from tests.report.every_example import EVERY
 
 GOLDEN = Path(__file__).with_name("golden")
-MARKDOWN = ("full", "many_models", "failures_only")
-ASCII = ("full", "few_trials")
+MARKDOWN = ("full", "many_models", "failures_only", "retrieval_full", "retrieval_experiments", "latency_full")
+ASCII = ("full", "few_trials", "retrieval_experiments", "latency_full")
 
 PLAN = DryRun(
     benchmark="profile-load",
@@ -43,20 +43,20 @@ def compare(name: str, text: str) -> None:
 
 
 @pytest.mark.parametrize("width", [80, 120])
-@pytest.mark.parametrize("name", EXAMPLES)
+@pytest.mark.parametrize("name", EVERY)
 def test_console(name: str, width: int) -> None:
-    text = render(EXAMPLES[name](), "console", width=width, color=False, ascii_only=False)
+    text = render(EVERY[name](), "console", width=width, color=False, ascii_only=False)
     compare(f"{name}-{width}.txt", text)
 
 
 @pytest.mark.parametrize("name", ASCII)
 def test_console_in_ascii(name: str) -> None:
-    compare(f"{name}-ascii.txt", render(EXAMPLES[name](), "console", width=80, color=False, ascii_only=True))
+    compare(f"{name}-ascii.txt", render(EVERY[name](), "console", width=80, color=False, ascii_only=True))
 
 
 @pytest.mark.parametrize("name", MARKDOWN)
 def test_markdown(name: str) -> None:
-    compare(f"{name}.md", render(EXAMPLES[name](), "md", ascii_only=False))
+    compare(f"{name}.md", render(EVERY[name](), "md", ascii_only=False))
 
 
 @pytest.mark.parametrize("width", [80, 120])
@@ -65,6 +65,6 @@ def test_dry_run(width: int) -> None:
 
 
 def test_every_golden_text_is_still_tested() -> None:
-    expected = {f"{name}-{width}.txt" for name in [*EXAMPLES, "plan"] for width in (80, 120)}
+    expected = {f"{name}-{width}.txt" for name in [*EVERY, "plan"] for width in (80, 120)}
     expected |= {f"{name}-ascii.txt" for name in ASCII} | {f"{name}.md" for name in MARKDOWN}
     assert {path.name for path in GOLDEN.iterdir()} == expected

@@ -10,7 +10,8 @@ from synapse_perf.report.console import to_console
 from synapse_perf.report.document import Cell, Column, Fields, Paragraph, Row, Section, Table
 from synapse_perf.report.markdown import escape, to_markdown
 from synapse_perf.report.sections import sections_of
-from tests.report.examples import EXAMPLES, full
+from tests.report.every_example import EVERY
+from tests.report.examples import full
 
 
 def words(text: str) -> set[str]:
@@ -19,9 +20,9 @@ def words(text: str) -> set[str]:
     return set(re.findall(r"[A-Za-z0-9.,:;%×(){}=<>≥/'_–+-]*[A-Za-z0-9][A-Za-z0-9.,:;%×(){}=<>≥/'_–+-]*", text))
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
+@pytest.mark.parametrize("name", EVERY)
 def test_markdown_and_console_say_the_same(name: str) -> None:
-    document = sections_of(EXAMPLES[name]())
+    document = sections_of(EVERY[name]())
     console = re.sub(r"\S*…\S*", "", to_console(document, width=140))  # names that its width cuts
     markdown = to_markdown(document)
     shared = {word.rstrip(":") for word in words(markdown)} - {"text", "note"}
@@ -34,7 +35,7 @@ def test_the_verdict_is_the_heading() -> None:
 
 
 def test_every_row_of_a_table_has_the_same_number_of_cells() -> None:
-    for make in EXAMPLES.values():
+    for make in EVERY.values():
         for block in re.findall(r"(?:^\|.*\n)+", to_markdown(sections_of(make())), re.MULTILINE):
             rows = [re.sub(r"\\\|", "", line).count("|") for line in block.splitlines()]
             assert len(set(rows)) == 1

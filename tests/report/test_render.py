@@ -12,7 +12,8 @@ from synapse_perf import results
 from synapse_perf.errors import InputError
 from synapse_perf.model import Result
 from synapse_perf.report.render import FORMATS, Format, check_output_path, render, terminal_width, write_output
-from tests.report.examples import EXAMPLES, full, result
+from tests.report.every_example import EVERY
+from tests.report.examples import full, result
 
 
 def test_every_format_renders_and_ends_its_last_line() -> None:
@@ -22,9 +23,9 @@ def test_every_format_renders_and_ends_its_last_line() -> None:
         assert not text.endswith("\n\n")
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
+@pytest.mark.parametrize("name", EVERY)
 def test_a_run_that_was_written_renders_as_before(name: str, tmp_path: Path) -> None:
-    before = EXAMPLES[name]()
+    before = EVERY[name]()
     write_output(before, tmp_path / "run.json")
     after = results.load(tmp_path / "run.json")
     assert isinstance(after, Result)

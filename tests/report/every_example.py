@@ -1,0 +1,12 @@
+"""The results of every command that the report knows, by name."""
+
+from __future__ import annotations
+
+from tests.report import examples, latency_examples, retrieval_examples, retrieval_experiment_examples
+
+EVERY = {
+    **examples.EXAMPLES,
+    **retrieval_examples.EXAMPLES,
+    **retrieval_experiment_examples.EXAMPLES,
+    **latency_examples.EXAMPLES,
+}
