@@ -1,0 +1,149 @@
+"""Where does the time of the median query go? For a tier its parts, for a two-stage query its critical path."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from synapse_perf.analyze.latency_rows import PARTS, TTFT, Queries, middle_of
+from synapse_perf.model import Fact, Metric
+from synapse_perf.report.document import Bar, BarKind, Lane, Section, Waterfall
+from synapse_perf.report.latency_runs import Asked
+from synapse_perf.units import format_duration, format_percent
+
+_PATH = ("swap.draft", "draft", "retrieval", "swap.refinement", "prefill", "generation", "residual")
+_INSIDE = {"draft": ("draft.prefill", "draft.generation")}
+_NAMES = {
+    "swap.draft": "load fast model",
+    "swap.refinement": "load second model",
+    "draft.prefill": "  prefill",
+    "draft.generation": "  generation",
+}
+_SMALL = 0.02  # of the whole: such neighbours share a line
+_TRIFLE = 0.001  # a residual below it is not told
+
+
+class _Part(NamedTuple):
+    name: str
+    seconds: float
+    kind: BarKind = "phase"
+
+
+class _Sample(NamedTuple):
+    """One query: which process measured it, and which of its own it was."""
+
+    trial: tuple[str, int]
+    place: int
+    total_s: float
+
+
+def waterfall_section(asked: Asked) -> Section | None:
+    """A lane for each tier whose parts are known; None without any."""
+    lanes = [lane for group in asked.references if (lane := lane_of(asked, group)) is not None]
+    return Section("Where the time of the median query goes", (Waterfall(tuple(lanes)),)) if lanes else None
+
+
+def lane_of(asked: Asked, group: Queries) -> Lane | None:
+    """One real query, that which lies nearest the median; its parts add up to it."""
+    assert group.latency is not None
+    median_query = _nearest(group.latency)
+    is_two_stage = "draft" in group.phases
+    parts = _path(group, median_query) if is_two_stage else _parts(group.latency, median_query)
+    if not parts:
+        return None
+    asked.mark(group.phases[name] for name in group.phases)
+    return Lane(asked.name(group), _total(group, median_query), _bars(parts, median_query.total_s))
+
+
+def _nearest(latency: Metric) -> _Sample:
+    middle = middle_of(latency)
+    samples = [
+        _Sample((trial.arm, trial.process), place, value)
+        for trial in latency.trials
+        for place, value in enumerate(trial.samples)
+    ]
+    return min(samples, key=lambda sample: abs(sample.total_s - middle))
+
+
+def _parts(latency: Metric, query: _Sample) -> list[_Part]:
+    """Small neighbours as one line; nothing where the parts of this query are not known."""
+    seconds = {name: _fact(latency, f"{name}_s", query) for name in PARTS}
+    known = [(name, float(value)) for name, value in seconds.items() if isinstance(value, int | float)]
+    if len(known) < len(PARTS):
+        return []
+    merged: list[_Part] = []
+    for name, value in known:
+        last = merged[-1] if merged else None
+        if last and max(last.seconds, value) < _SMALL * query.total_s:
+            merged[-1] = _Part(f"{last.name}, {name}", last.seconds + value)
+        else:
+            merged.append(_Part(name, value))
+    return merged
+
+
+def _path(group: Queries, query: _Sample) -> list[_Part]:
+    """The phases of this query one after the other; those of the draft below it."""
+    parts: list[_Part] = []
+    for name in _PATH:
+        value = _sample(group.phases.get(name), query)
+        least = _TRIFLE * query.total_s if name == "residual" else 0.0
+        if value is None or value <= least:
+            continue
+        parts.append(_Part(name, value, "residual" if name == "residual" else "phase"))
+        inside = ((part, _sample(group.phases.get(part), query)) for part in _INSIDE.get(name, ()))
+        parts += [_Part(part, seconds, "part") for part, seconds in inside if seconds is not None]
+    return parts
+
+
+def _bars(parts: Sequence[_Part], total_s: float) -> tuple[Bar, ...]:
+    bars: list[Bar] = []
+    end_s = inside_s = 0.0
+    for part in parts:
+        start_s = inside_s if part.kind == "part" else end_s
+        if part.kind != "part":
+            end_s, inside_s = end_s + part.seconds, end_s
+        else:
+            inside_s += part.seconds
+        bars.append(
+            Bar(
+                _NAMES.get(part.name, part.name),
+                format_duration(part.seconds),
+                format_percent(part.seconds / total_s),
+                min(start_s / total_s, 1.0),
+                min(part.seconds / total_s, 1.0),
+                part.kind,
+            )
+        )
+    return tuple(bars)
+
+
+def _total(group: Queries, query: _Sample) -> str:
+    """How long it took and how long it was."""
+    assert group.latency is not None
+    first_s = _sample(group.metrics.get(TTFT), query)
+    prompt, reused, answer = (
+        _fact(group.latency, f"{name}_tokens", query) for name in ("prompt", "reused", "generated")
+    )
+    told = [
+        format_duration(query.total_s),
+        "" if first_s is None else f"first token after {format_duration(first_s)}",
+        f"{prompt} tokens in" + (f" ({reused} of them reused)" if reused else "") if prompt else "",
+        f"{answer} out" if answer else "",
+    ]
+    return ", ".join(part for part in told if part)
+
+
+def _sample(metric: Metric | None, query: _Sample) -> float | None:
+    """What another metric says of the same query; it has as many samples, or cannot be told apart."""
+    for trial in metric.trials if metric else ():
+        if (trial.arm, trial.process) == query.trial and query.place < len(trial.samples):
+            return trial.samples[query.place]
+    return None
+
+
+def _fact(metric: Metric, name: str, query: _Sample) -> Fact:
+    for trial in metric.trials:
+        values = trial.facts.get(name, ())
+        if (trial.arm, trial.process) == query.trial and query.place < len(values):
+            return values[query.place]
+    return None
