@@ -147,12 +147,13 @@ def promising(request: TuningRequest, trials: Sequence[Trial]) -> list[tuple[flo
     """The candidates that may still become the fastest, each with the time that it is expected to take."""
     full = measured(trials, request.count)
     best_s = fastest_s(request, trials)
+    correction = _correction(request, trials)
     has_no_rival = len(eligible(request, trials)) < 2  # the winner is told with a runner-up
     found: list[tuple[float, Option]] = []
     for option in _raced(request, trials):
         own = [one for one in full if one.family == option.family]
         if not own:
-            promise_s = projected_s(request, option, trials)
+            promise_s = correction * projected_s(request, option, trials)
             if promise_s / SLACK < best_s or has_no_rival:
                 found.append((promise_s, option))
             continue
@@ -186,6 +187,13 @@ def projected_s(request: TuningRequest, option: Option, trials: Sequence[Trial])
 def fastest_s(request: TuningRequest, trials: Sequence[Trial]) -> float:
     """The median query of the fastest candidate that keeps to what is asked of recall and memory."""
     return min((one.best.p50_s for one in eligible(request, trials)), default=math.inf)
+
+
+def _correction(request: TuningRequest, trials: Sequence[Trial]) -> float:
+    """How much less than projected the candidates took that were built so far, at the best: others may as well."""
+    expected = {_key(option): projected_s(request, option, trials) for option in request.options}
+    ratios = [one.best.p50_s / expected[_key_of(one)] for one in eligible(request, trials)]
+    return min([1.0, *(ratio for ratio in ratios if ratio > 0)])
 
 
 def eligible(request: TuningRequest, trials: Sequence[Trial]) -> list[Measured]:

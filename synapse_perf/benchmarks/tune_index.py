@@ -22,6 +22,7 @@ METRICS = {
     "recall": MetricDefinition("recall", "1", "higher", "share of the true nearest neighbours that a search finds")
 }
 CURRENT = "current"
+EXACT = "Flat"  # compares everything: what is missing is a tie that rounding broke, and other queries tell no more
 SAMPLE = 100  # queries that show what an index reads
 
 
@@ -89,7 +90,7 @@ def _candidate(context: Context, prepared: TuningSet, candidate: Mapping[str, An
 
 def _suffices(recall: Recall, work: Mapping[str, Any], family: str) -> bool:
     """Shown by the interval, or, where the queries are too few to show it of any index, by the estimate."""
-    if family == "Flat":  # compares everything: what is missing is a tie that rounding broke
+    if family == EXACT:
         return True
     return bool((recall.low if work["shown"] else recall.value) >= work["recall"])
 
@@ -153,8 +154,8 @@ def _sample(family: str, name: str, point: Operating, facts: Mapping[str, Fact])
     parameters = ",".join(f"{key}={value}" for key, value in point.point.items())
     labels = {"family": family, "index": name, "parameters": parameters}
     own: dict[str, Fact] = {
-        "recall_low": point.recall.low,
-        "recall_high": point.recall.high,
+        "recall_low": point.recall.value if family == EXACT else point.recall.low,
+        "recall_high": point.recall.value if family == EXACT else point.recall.high,
         "recall_queries": point.recall.queries,
         "p50_s": point.p50_s,
         "p95_s": point.p95_s,

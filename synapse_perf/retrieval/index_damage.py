@@ -16,13 +16,17 @@ def open_checked(path: str, mode: OpenMode) -> Any:
     """The index in the file; IndexUnusable in plain words where it is damaged, cut off or something else."""
     import faiss
 
-    set_limit = getattr(faiss, f"set_{_LIMIT}", None)
+    set_limit, get_limit = (getattr(faiss, f"{verb}_{_LIMIT}", None) for verb in ("set", "get"))
+    before = get_limit() if get_limit is not None else None
     if set_limit is not None:
         set_limit(max(1, Path(path).stat().st_size))  # no part of it is larger than the whole
     try:
         index = open_index(path, mode)
     except IndexUnusable as error:
         raise IndexUnusable(_plainly(str(error.__cause__ or error), error)) from error
+    finally:
+        if set_limit is not None and before is not None:
+            set_limit(before)  # it holds for the whole process
     damage = _damage(index)
     if damage:
         raise IndexUnusable(damage)

@@ -72,6 +72,16 @@ def test_the_recall_that_is_wanted_decides() -> None:
     assert tuning.winner.recall_low >= 0.99
 
 
+def test_projections_that_were_too_dark_are_corrected_by_what_was_built() -> None:
+    """Both grow far less than expected, and the better looks worse in the race."""
+    truths = {**UNIFORM, ("HNSW", 32): Truth(9e-5, growth=0.2), ("HNSW,SQ8", 32): Truth(6e-5, growth=-0.1)}
+    machine = Machine(truths)
+    options = tuple(replace(one, growth=0.7) if "HNSW" in one.family else one for one in request(machine).options)
+    tuning = machine.tune(request(machine, options=options))
+    assert tuning.winner is not None
+    assert tuning.winner.family == "HNSW,SQ8"
+
+
 def test_a_family_that_crashes_costs_only_itself() -> None:
     machine = Machine({**CLUSTERED, ("IVF,RaBitQ", 2): Truth(5e-5, fails="the process crashed: SIGSEGV")})
     tuning = machine.tune(request(machine))
