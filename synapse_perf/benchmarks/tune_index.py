@@ -51,7 +51,7 @@ def measure(context: Context) -> Iterator[Sample]:
 def _candidate(context: Context, prepared: TuningSet, candidate: Mapping[str, Any], limit_s: float) -> Iterator[Sample]:
     from synapse_perf.retrieval.indexes import FAMILIES, Candidate, Range, compared_share, ranges_of
     from synapse_perf.retrieval.operating_points import explore, fastest
-    from synapse_perf.retrieval.point_meter import PointMeter
+    from synapse_perf.retrieval.point_meter import FIRST_LOOK_ROUNDS, ROUNDS, PointMeter
 
     family = candidate["family"]
     if family == CURRENT:
@@ -64,6 +64,7 @@ def _candidate(context: Context, prepared: TuningSet, candidate: Mapping[str, An
         index, file = _built(prepared, name)
         ranges = ranges_of(FAMILIES[family], index, prepared.k)
         context.stage(f"measuring {name}")
+    is_first_look = context.workload["queries"] is not None
     meter = PointMeter(
         index,
         prepared.vectors,
@@ -72,12 +73,12 @@ def _candidate(context: Context, prepared: TuningSet, candidate: Mapping[str, An
         prepared.metric,
         wanted=context.workload["recall"],
         threads=prepared.threads,
+        rounds=FIRST_LOOK_ROUNDS if is_first_look else ROUNDS,
     )
 
     def suffices(recall: Recall) -> bool:
         return _suffices(recall, context.workload, family)
 
-    is_first_look = context.workload["queries"] is not None
     points = explore(ranges, meter.measure, suffices, limit_s=limit_s, is_first_look=is_first_look)
     best = fastest(points, suffices) or max(points, key=lambda point: point.recall.value)
     points = [best, *(point for point in points if point is not best)]

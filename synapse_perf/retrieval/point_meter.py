@@ -27,7 +27,8 @@ BATCH = 100  # queries answered together for the recall
 RECALL_S = 3.0  # for the recall at one setting; what is left is not asked, but never fewer than a batch
 CLEAR = 3.3  # standard deviations: recall that is so far from what is wanted needs no more queries
 TIMED = 300
-ROUNDS = 8
+ROUNDS = 6
+FIRST_LOOK_ROUNDS = 3
 TIMED_ONCE = 100  # where the recall is too low, a look at the latency is enough
 TIMING_S = 0.5
 LEAST_TIMED = 50
@@ -37,10 +38,19 @@ class PointMeter:
     """Measures one index on the same queries at any setting."""
 
     def __init__(
-        self, index: Any, vectors: Floats, queries: Floats, exact: Exact, metric: Metric, *, wanted: float, threads: int
+        self,
+        index: Any,
+        vectors: Floats,
+        queries: Floats,
+        exact: Exact,
+        metric: Metric,
+        *,
+        wanted: float,
+        threads: int,
+        rounds: int = ROUNDS,
     ) -> None:
         self.index, self.vectors, self.queries, self.exact, self.metric = index, vectors, queries, exact, metric
-        self.wanted, self.threads = wanted, threads
+        self.wanted, self.threads, self.rounds = wanted, threads, rounds
         self.k = exact.ids.shape[1]
 
     def measure(self, point: Mapping[str, int]) -> Operating:
@@ -62,7 +72,7 @@ class PointMeter:
         rows = [self.queries[place : place + 1] for place in range(count)]
         least: list[float] = []
         started_s = time.perf_counter()
-        for round_number in range(ROUNDS if is_closer else 1):
+        for round_number in range(self.rounds if is_closer else 1):
             taken = least if round_number == 0 else []
             for place, row in enumerate(rows):
                 before_ns = time.perf_counter_ns()
