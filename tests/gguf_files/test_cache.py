@@ -91,7 +91,10 @@ def test_a_cache_that_cannot_be_made_is_told(tmp_path: Path, monkeypatch: pytest
     assert "SYNAPSE_PERF_CACHE_DIR" in caught.value.remedy
 
 
-def test_prepared_sets_and_embedded_texts_are_listed_and_removed() -> None:
+def test_prepared_sets_and_embedded_texts_are_listed_and_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SYNAPSE_PERF_CACHE_DIR", str(tmp_path))
     prepared = cache.sets_directory() / "0123456789abcdef"
     prepared.mkdir(parents=True)
     (prepared / "docs.index").write_bytes(b"12345")

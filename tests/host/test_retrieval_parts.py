@@ -28,6 +28,7 @@ def test_without_faiss_retrieval_cannot_be_measured(monkeypatch: pytest.MonkeyPa
 
 def test_without_the_usual_encoder_rankings_mean_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HF_HOME", str(tmp_path))
+    monkeypatch.setenv("SYNAPSE_PERF_CACHE_DIR", str(tmp_path))
     monkeypatch.delenv("HF_HUB_CACHE", raising=False)
 
     _, encoder = parts.retrieval_parts()
@@ -36,7 +37,8 @@ def test_without_the_usual_encoder_rankings_mean_nothing(monkeypatch: pytest.Mon
     assert "random weights" in encoder.what
 
 
-def test_an_encoder_that_was_converted_is_enough() -> None:
+def test_an_encoder_that_was_converted_is_enough(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SYNAPSE_PERF_CACHE_DIR", str(tmp_path))
     models_directory().mkdir(parents=True, exist_ok=True)
     (models_directory() / "all-MiniLM-L6-v2-f16-0123456789ab.gguf").touch()
 
