@@ -37,7 +37,8 @@ class HangWatch:
         if patience_s is None:
             return
         wait_s = max(patience_s - EARLIER_S, patience_s * SHARE)
-        faulthandler.dump_traceback_later(wait_s, file=STDERR)
+        # The dump reads the frames of running threads, so it comes once the thread below has told what it can.
+        faulthandler.dump_traceback_later(wait_s + (patience_s - wait_s) / 2, file=STDERR)
         threading.Thread(target=self._tell_late, args=(wait_s,), daemon=True).start()
 
     def stage(self, text: str) -> None:
