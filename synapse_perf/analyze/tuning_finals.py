@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from synapse_perf.analyze.summary import quantile
 from synapse_perf.analyze.tuning import CURRENT, Measured
 from synapse_perf.analyze.tuning_plan import LEAST_ROWS, TuningRequest, eligible, index_spec, keeps_to_memory
-from synapse_perf.analyze.tuning_trials import COLD, COMPARE, failed, latencies, measured
+from synapse_perf.analyze.tuning_trials import COLD, COMPARE, failed, latencies, measured, parse_point
 from synapse_perf.model import Json, Trial, TrialSpec
 
 FINALIST = 1.5  # how much slower than the best, measured alone, one may be to be compared side by side
@@ -116,12 +116,6 @@ def _point(request: TuningRequest, one: Measured) -> dict[str, Json]:
     if one.family == CURRENT:
         return dict(request.current or ())
     return parse_point(one.best.parameters)
-
-
-def parse_point(parameters: str) -> dict[str, int]:
-    """``nprobe=8,k_factor=4`` as a mapping."""
-    pairs = (part.split("=") for part in parameters.split(",") if part)
-    return {name: int(value) for name, value in pairs}
 
 
 def _is_wanted(trials: Sequence[Trial], specs: Sequence[TrialSpec], processes: int) -> bool:

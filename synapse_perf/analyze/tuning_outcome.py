@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from synapse_perf.analyze.capacity import SizedLatency, capacity
 from synapse_perf.analyze.paired_percentile import difference
 from synapse_perf.analyze.tuning import CURRENT, Advice, Capacity, Measured, Row, Spread, Tuning, describe_recall
-from synapse_perf.analyze.tuning_finals import p95_of, parse_point, quickest
+from synapse_perf.analyze.tuning_finals import p95_of, quickest
 from synapse_perf.analyze.tuning_plan import TuningRequest, keeps_to_memory, races
 from synapse_perf.analyze.tuning_rows import not_built, plot_points, table
-from synapse_perf.analyze.tuning_trials import latencies, measured
+from synapse_perf.analyze.tuning_trials import latencies, measured, parse_point
 from synapse_perf.model import Trial
 from synapse_perf.units import format_bytes, format_duration, format_percent
 

@@ -8,19 +8,22 @@ moved as long as that helps, and what cannot become the fastest any more is not 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from synapse_perf.analyze.sampling import spent_s
 from synapse_perf.analyze.tuning import CURRENT, Budget, Measured, Option
-from synapse_perf.analyze.tuning_trials import INDEX, failed, measured, memory_bytes
+from synapse_perf.analyze.tuning_trials import INDEX, failed, measured, memory_bytes, parse_point
 from synapse_perf.model import Json, Policy, Trial, TrialSpec
 
 RACE_ABOVE = 10_000  # vectors; with fewer all candidates are measured in full at once
 RACE_ROWS = 50_000  # of a race at most, or there is a smaller one before it
-RACE_SHARE = 8  # each race is over this part of what follows it
+RACE_SHARE = 8  # each race is over this part of what follows it, but over no fewer than
+LEAST_RACED = 5000
 RACE_QUERIES = 200
 SLACK = 1.6  # how much faster than projected a candidate may turn out to be
+CORRECTED_SLACK = 1.4  # the same where the projection is corrected by those that were built
+MOST_COMPARED = 0.5  # of the vectors: an index to skip vectors that compares more of them is a slower scan
 NEAR = 1.5  # how much slower than the best a family may be to have its other sizes tried
 LEAST_ROWS = 1000
 SEARCHING_SHARE = 0.7  # of the time; the rest is for comparing what was found
@@ -71,7 +74,7 @@ def tuning_policy(request: TuningRequest) -> Policy:
 def races(count: int) -> tuple[int, ...]:
     """The numbers of vectors of the races before the full one."""
     sizes: list[int] = []
-    rows = count // RACE_SHARE
+    rows = max(count // RACE_SHARE, LEAST_RACED)
     while count > RACE_ABOVE and rows >= LEAST_ROWS and len(sizes) < 2:
         sizes.insert(0, rows)
         if rows <= RACE_ROWS:
@@ -87,12 +90,15 @@ def index_spec(
     *,
     queries: int | None = None,
     limit_s: float | None = None,
+    near: Mapping[str, int] | None = None,
 ) -> TrialSpec:
-    """A trial that builds and measures these candidates on so many vectors (None: all)."""
+    """A trial that builds and measures these candidates on so many vectors (None: all), beginning near a setting."""
     asked: list[dict[str, Json]] = [{"family": family, "size": size} for family, size in candidates]
     for one in asked:
         if one["family"] == CURRENT:
             one["point"] = dict(request.current or ())
+        if near:
+            one["near"] = dict(near)
     name = candidates[0][0] if len(candidates) == 1 else f"{len(candidates)} candidates"
     return TrialSpec(
         benchmark=INDEX,
@@ -140,7 +146,13 @@ def _next_in_full(request: TuningRequest, trials: tuple[Trial, ...]) -> TrialSpe
         return None
     _, option = min(due, key=lambda pair: pair[0])
     limit_s = 2 * SLACK * best_s if math.isfinite(best_s) else None
-    return index_spec(request, [_key(option)], limit_s=limit_s)
+    return index_spec(request, [_key(option)], limit_s=limit_s, near=_near(option, trials))
+
+
+def _near(option: Option, trials: Sequence[Trial]) -> dict[str, int]:
+    """A setting that sufficed for this family on the most vectors so far."""
+    own = [one for one in measured(trials) if one.family == option.family and one.best.suffices]
+    return parse_point(max(own, key=lambda one: one.rows).best.parameters) if own else {}
 
 
 def promising(request: TuningRequest, trials: Sequence[Trial]) -> list[tuple[float, Option]]:
@@ -153,8 +165,9 @@ def promising(request: TuningRequest, trials: Sequence[Trial]) -> list[tuple[flo
     for option in _raced(request, trials):
         own = [one for one in full if one.family == option.family]
         if not own:
-            promise_s = correction * projected_s(request, option, trials)
-            if promise_s / SLACK < best_s or has_no_rival:
+            promise_s = projected_s(request, option, trials)
+            least_s = min(promise_s / SLACK, correction * promise_s / CORRECTED_SLACK)
+            if least_s < best_s or has_no_rival:
                 found.append((promise_s, option))
             continue
         best = min(own, key=lambda one: (not one.best.suffices, one.best.p50_s))
@@ -168,12 +181,17 @@ def survivors(request: TuningRequest, entered: Sequence[Option], raced: Sequence
     by_key = {_key_of(one): one for one in raced}
     there = [option for option in entered if _key(option) in by_key and keeps_to_memory(request, by_key[_key(option)])]
     promises = {option: _projection(request, option, by_key[_key(option)]) for option in there}
-    ordered = sorted((option for option in there if math.isfinite(promises[option])), key=lambda one: promises[one])
+    useful = [one for one in there if math.isfinite(promises[one]) and not skips_little(one, by_key[_key(one)])]
+    ordered = sorted(useful, key=lambda one: promises[one])
     if not ordered:
         return there
     best_s = promises[ordered[0]]
     near = [option for option in ordered if promises[option] <= SLACK**2 * best_s]
     return near[: max(3, math.ceil(len(entered) / 2))]
+
+
+def skips_little(option: Option, raced: Measured) -> bool:
+    return option.growth < 1 and raced.compared_share > MOST_COMPARED
 
 
 def projected_s(request: TuningRequest, option: Option, trials: Sequence[Trial]) -> float:

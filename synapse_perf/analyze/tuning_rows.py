@@ -9,7 +9,7 @@ from synapse_perf.analyze.paired_percentile import percentile_spread
 from synapse_perf.analyze.summary import median_interval
 from synapse_perf.analyze.tuning import CURRENT, Measured, Operating, PlotPoint, Row, Spread, format_count
 from synapse_perf.analyze.tuning_finals import finalists, open_mode
-from synapse_perf.analyze.tuning_plan import TuningRequest, keeps_to_memory, projected_s, races
+from synapse_perf.analyze.tuning_plan import TuningRequest, keeps_to_memory, projected_s, races, skips_little
 from synapse_perf.analyze.tuning_trials import cold_values, failed, latencies, measured, memory_bytes
 from synapse_perf.model import Trial
 from synapse_perf.units import format_bytes, format_duration, format_percent
@@ -112,5 +112,7 @@ def _why_not_built(request: TuningRequest, trials: Sequence[Trial], family: str)
     if not last.best.suffices:
         return f"finds {format_percent(last.best.recall)} {on}"
     option = next(one for one in request.options if (one.family, one.size) == (last.family, last.size))
+    if skips_little(option, last):
+        return f"compares {format_percent(last.compared_share)} of the vectors {on}: no faster than a scan"
     expected = format_duration(projected_s(request, option, trials))
     return f"{format_duration(last.best.p50_s)} {on}, about {expected} on all of them: too slow"

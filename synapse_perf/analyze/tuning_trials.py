@@ -65,6 +65,12 @@ def cold_values(trials: Iterable[Trial], index: str, metric: str, *, proven: boo
     ]
 
 
+def parse_point(parameters: str) -> dict[str, int]:
+    """``nprobe=8,k_factor=4`` as a mapping."""
+    pairs = (part.split("=") for part in parameters.split(",") if part)
+    return {name: int(value) for name, value in pairs}
+
+
 def _latencies_of(samples: Sequence[Sample], one: Measured) -> list[float]:
     asked = (one.index, one.best.parameters)
     return [

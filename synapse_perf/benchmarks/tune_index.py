@@ -79,7 +79,8 @@ def _candidate(context: Context, prepared: TuningSet, candidate: Mapping[str, An
     def suffices(recall: Recall) -> bool:
         return _suffices(recall, context.workload, family)
 
-    points = explore(ranges, meter.measure, suffices, limit_s=limit_s, is_first_look=is_first_look)
+    near = candidate.get("near")
+    points = explore(ranges, meter.measure, suffices, limit_s=limit_s, is_first_look=is_first_look, near=near)
     best = fastest(points, suffices) or max(points, key=lambda point: point.recall.value)
     points = [best, *(point for point in points if point is not best)]
     share = compared_share(index, prepared.queries[:SAMPLE], prepared.k, best.point)

@@ -19,6 +19,7 @@ ROUGH = 1.5  # the same for a first look
 FLAT = 0.0005  # a step that adds less recall than this is followed by no further one
 BEYOND = 1.5  # of one parameter, values up to this much slower than needed are measured too, for the curve
 USUAL_K_FACTOR = 8
+BELOW = 4  # times smaller than a value that sufficed elsewhere is where the search begins
 
 
 class Operating(NamedTuple):
@@ -45,16 +46,17 @@ def explore(
     *,
     limit_s: float = math.inf,
     is_first_look: bool = False,
+    near: Mapping[str, int] | None = None,
 ) -> list[Operating]:
     """Measure along the ranges until the fastest setting whose recall suffices is known to within a few percent.
 
     Everything that was measured, in the order of measuring. Settings that must be slower than `limit_s` are not; a
-    first look is content with half as much precision and no curve.
+    first look is content with half as much precision and no curve. `near` is a setting that sufficed on fewer vectors.
     """
     if not ranges:
         return [measure({})]
     search = _Search(ranges, measure, suffices, limit_s, is_first_look)
-    search.climb()
+    search.climb(near or {})
     search.walk()
     search.refine()
     return list(search.measured.values())
@@ -84,9 +86,15 @@ class _Search:
         self._close = ROUGH if is_first_look else CLOSE
         self._beyond = BEYOND if len(ranges) == 1 and not is_first_look else 1.0
 
-    def climb(self) -> None:
-        """Up the first parameter, and up the next where that adds nothing any more, until the recall suffices."""
-        key = [0, *(_usual(values) for values in self.values[1:])]
+    def climb(self, near: Mapping[str, int]) -> None:
+        """Up the first parameter, and up the next where that adds nothing any more, until the recall suffices.
+
+        It begins well below what is known to be near, and goes down from there if that suffices at once.
+        """
+        wanted = [near.get(self.names[0], 0) // BELOW, *(near.get(name, USUAL_K_FACTOR) for name in self.names[1:])]
+        key = [_closest(values, value) for values, value in zip(self.values, wanted, strict=True)]
+        while key[0] and self._suffices(self._at(tuple(key)).recall):
+            key[0] -= 1
         for place, values in enumerate(self.values):
             while not self._suffices((found := self._at(tuple(key))).recall):
                 if found.p50_s > self._limit_s:
@@ -173,6 +181,5 @@ def _stepped(key: Key, place: int, step: int) -> Key:
     return (*key[:place], key[place] + step, *key[place + 1 :])
 
 
-def _usual(values: Sequence[int]) -> int:
-    """Where to begin with a parameter that is not climbed first."""
-    return min(range(len(values)), key=lambda index: abs(values[index] - USUAL_K_FACTOR))
+def _closest(values: Sequence[int], wanted: int) -> int:
+    return min(range(len(values)), key=lambda index: abs(values[index] - wanted))

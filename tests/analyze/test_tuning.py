@@ -9,7 +9,7 @@ from synapse_perf.analyze.tuning import CURRENT, Budget, Floors, format_count
 from synapse_perf.analyze.tuning_plan import races
 from tests.analyze.made_tuning import Machine, Truth, request
 
-CLUSTERED = {
+CLUSTERED: dict[tuple[str, float], Truth] = {
     ("Flat", 0): Truth(6e-3, recall=1.0, growth=1.0, file_bytes=154_000_000, build_s=0.1),
     ("SQ8", 0): Truth(4e-3, recall=0.985, growth=1.0, file_bytes=38_000_000),
     ("RaBitQ", 0): Truth(7e-4, growth=0.9, file_bytes=82_000_000),
@@ -24,7 +24,7 @@ CLUSTERED = {
     ("HNSW", 16): Truth(4e-4, growth=0.7, build_s=30),
     ("HNSW", 32): Truth(2e-4, growth=0.7, build_s=60),
 }
-UNIFORM = {
+UNIFORM: dict[tuple[str, float], Truth] = {
     ("Flat", 0): Truth(6e-3, recall=1.0, growth=1.0, file_bytes=154_000_000),
     ("SQfp16", 0): Truth(4e-3, recall=0.999, growth=1.0, file_bytes=77_000_000),
     ("RaBitQ", 0): Truth(2.5e-3, growth=0.9, file_bytes=82_000_000),
@@ -72,12 +72,20 @@ def test_the_recall_that_is_wanted_decides() -> None:
     assert tuning.winner.recall_low >= 0.99
 
 
+def test_an_index_that_has_to_compare_most_vectors_is_not_built_in_full() -> None:
+    machine = Machine({**UNIFORM, ("IVF", 1): Truth(2e-3, compared_share=0.9)})
+    options = tuple(replace(one, growth=0.5) if one.family == "IVF" else one for one in request(machine).options)
+    tuning = machine.tune(request(machine, options=options))
+    assert ("IVF", 1, machine.count) not in machine.built
+    assert dict(tuning.left_out)["IVF"].startswith("compares 90.0 % of the vectors")
+
+
 def test_projections_that_were_too_dark_are_corrected_by_what_was_built() -> None:
-    """All three grow far less than expected, and the best of them looks worst in the race."""
+    """All three grow far less than expected, and the best of them no better than the others in the race."""
     truths: dict[tuple[str, float], Truth] = {
         ("IVF", 1): Truth(1.0e-4, growth=0.2),
         ("HNSW", 32): Truth(9e-5, growth=0.2),
-        ("HNSW,SQ8", 32): Truth(6e-5, growth=-0.2),
+        ("HNSW,SQ8", 32): Truth(6e-5, growth=-0.05),
     }
     machine = Machine(truths)
     options = tuple(replace(one, growth=0.7) for one in request(machine).options)
@@ -105,6 +113,7 @@ def test_few_vectors_are_not_raced() -> None:
 
 def test_races_grow_by_the_same_factor_and_start_small() -> None:
     assert races(10_000) == ()
+    assert races(20_000) == (5000,)
     assert races(100_000) == (12_500,)
     assert races(1_000_000) == (15_625, 125_000)
 

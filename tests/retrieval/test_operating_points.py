@@ -96,6 +96,23 @@ def test_a_first_look_measures_less() -> None:
     assert best is not None
 
 
+@pytest.mark.parametrize("near", [1, 8, 64, 256])
+@pytest.mark.parametrize("half", [0.3, 3.0, 40.0])
+def test_a_setting_that_sufficed_elsewhere_is_only_where_the_search_begins(half: float, near: int) -> None:
+    landscape = Landscape(half)
+    best = fastest(explore([NPROBE], landscape.measure, _suffices, near={"nprobe": near}), _suffices)
+    needed = next(value for value in range(1, 257) if landscape.recall({"nprobe": value}) >= 0.95)
+    assert best is not None
+    assert needed <= best.point["nprobe"] <= max(needed + 1, 1.13 * needed)
+
+
+def test_a_good_beginning_saves_measurements() -> None:
+    blind, told = Landscape(40.0), Landscape(40.0)
+    explore([NPROBE], blind.measure, _suffices)
+    explore([NPROBE], told.measure, _suffices, near={"nprobe": 100})
+    assert len(told.asked) < len(blind.asked) - 3
+
+
 def test_an_index_without_parameters_is_measured_once() -> None:
     asked = []
 
