@@ -51,7 +51,7 @@ def measure(context: Context) -> Iterator[Sample]:
 def _candidate(context: Context, prepared: TuningSet, candidate: Mapping[str, Any], limit_s: float) -> Iterator[Sample]:
     from synapse_perf.retrieval.indexes import FAMILIES, Candidate, Range, compared_share, ranges_of
     from synapse_perf.retrieval.operating_points import explore, fastest
-    from synapse_perf.retrieval.point_meter import FIRST_LOOK_ROUNDS, ROUNDS, PointMeter
+    from synapse_perf.retrieval.point_meter import PointMeter
 
     family = candidate["family"]
     if family == CURRENT:
@@ -73,7 +73,7 @@ def _candidate(context: Context, prepared: TuningSet, candidate: Mapping[str, An
         prepared.metric,
         wanted=context.workload["recall"],
         threads=prepared.threads,
-        rounds=FIRST_LOOK_ROUNDS if is_first_look else ROUNDS,
+        is_first_look=is_first_look,
     )
 
     def suffices(recall: Recall) -> bool:

@@ -29,6 +29,7 @@ CLEAR = 3.3  # standard deviations: recall that is so far from what is wanted ne
 TIMED = 300
 ROUNDS = 6
 FIRST_LOOK_ROUNDS = 4
+FIRST_LOOK_TIMED = 100
 TIMED_ONCE = 100  # where the recall is too low, a look at the latency is enough
 TIMING_S = 0.5
 LEAST_TIMED = 50
@@ -47,10 +48,11 @@ class PointMeter:
         *,
         wanted: float,
         threads: int,
-        rounds: int = ROUNDS,
+        is_first_look: bool = False,
     ) -> None:
         self.index, self.vectors, self.queries, self.exact, self.metric = index, vectors, queries, exact, metric
-        self.wanted, self.threads, self.rounds = wanted, threads, rounds
+        self.wanted, self.threads = wanted, threads
+        self.rounds, self.timed = (FIRST_LOOK_ROUNDS, FIRST_LOOK_TIMED) if is_first_look else (ROUNDS, TIMED)
         self.k = exact.ids.shape[1]
 
     def measure(self, point: Mapping[str, int]) -> Operating:
@@ -68,7 +70,7 @@ class PointMeter:
 
         faiss.omp_set_num_threads(1)
         parameters = search_parameters(self.index, point) if point else None
-        count = min(TIMED if is_closer else TIMED_ONCE, len(self.queries))
+        count = min(self.timed if is_closer else TIMED_ONCE, len(self.queries))
         rows = [self.queries[place : place + 1] for place in range(count)]
         least: list[float] = []
         started_s = time.perf_counter()
