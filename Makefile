@@ -4,7 +4,7 @@
 
 BIN := .venv/bin
 ARGS ?=
-MEASURED := profile-load bench-cgrag
+MEASURED := profile-load bench-cgrag tier-latency
 LOCK_COMMAND = uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
@@ -24,7 +24,7 @@ help: ## List the targets
 setup: ## Install everything into .venv (minutes the first time, then a moment)
 	@$(FIND_PYTHON); "$$python" .ci/install.py
 
-run: setup ## Measure model starts and retrieval here, on samples made on the spot
+run: setup ## Measure model starts, retrieval and queries here, on samples made on the spot
 	@mkdir -p build; for command in $(MEASURED); do \
 		result=build/$$command.json; rm -f "$$result"; code=0; \
 		$(BIN)/synapse-perf $$command --profile embedded --output "$$result" --output build/$$command.md $(ARGS) || code=$$?; \

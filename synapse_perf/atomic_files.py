@@ -25,12 +25,15 @@ _CAUSES = {
     errno.ENOENT: ("its directory does not exist", "create the directory, or name a file in another one"),
     errno.ENOTDIR: ("what should be its directory is a file", "name a file in a directory"),
     errno.EISDIR: ("it is a directory", "name a file in it"),
+    errno.EEXIST: ("it exists already", "choose another name"),
     errno.ENAMETOOLONG: ("the name is too long", "choose a shorter name"),
 }
 
 
-def write_atomically(path: str | Path, text: str) -> None:
+def write_atomically(path: str | Path, text: str, *, is_new: bool = False) -> None:
     """Put the text (UTF-8) into the file: whole or not at all, and on the disk when this returns.
+
+    With `is_new` a file that is there already stays as it is, also one that another process makes at this moment.
 
     A link is followed, the mode of an old file is kept, a pipe or a device is written to. Raises InputError with the
     cause, and then leaves what was there before.
@@ -41,7 +44,7 @@ def write_atomically(path: str | Path, text: str) -> None:
             with Path(path).open("wb") as stream:
                 stream.write(data)
         else:
-            _replace(Path(os.path.realpath(path)), data)
+            _replace(Path(os.path.realpath(path)), data, is_new=is_new)
     except (OSError, ValueError) as error:
         raise _told(path, error) from error
 
@@ -70,7 +73,7 @@ def _is_pipe_or_device(path: str | Path) -> bool:
     return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
-def _replace(target: Path, data: bytes) -> None:
+def _replace(target: Path, data: bytes, *, is_new: bool = False) -> None:
     if target.is_dir():
         raise IsADirectoryError(errno.EISDIR, "")
     _remove_leftovers(target)
@@ -83,12 +86,29 @@ def _replace(target: Path, data: bytes) -> None:
             with suppress(FileNotFoundError):
                 os.fchmod(descriptor, stat.S_IMODE(target.stat().st_mode))
             os.fsync(descriptor)
-        temporary.replace(target)
+        if is_new:
+            _link(temporary, target)
+        else:
+            temporary.replace(target)
     except BaseException:
         with suppress(OSError):
             temporary.unlink()
         raise
     _sync_directory(target.parent)
+
+
+def _link(temporary: Path, target: Path) -> None:
+    """Give the file its name unless that is taken, in one step where the file system knows links."""
+    try:
+        target.hardlink_to(temporary)
+    except FileExistsError:
+        raise
+    except OSError:
+        if target.exists():
+            raise FileExistsError(errno.EEXIST, "") from None
+        temporary.replace(target)
+    else:
+        temporary.unlink()
 
 
 def _stem(target: Path) -> str:

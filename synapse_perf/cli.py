@@ -15,7 +15,10 @@ from synapse_perf.commands import (
     baseline,
     bench_cgrag,
     cache,
+    compare,
     doctor,
+    gate,
+    history,
     models,
     profile_load,
     profiles,
@@ -44,6 +47,9 @@ app.command("profile-load", no_args_is_help=False)(takes(profile_load.profile_lo
 app.command("bench-cgrag", no_args_is_help=False)(takes(bench_cgrag.bench_cgrag))
 app.command("tier-latency", no_args_is_help=False)(takes(tier_latency.tier_latency))
 app.command("doctor")(doctor.doctor)
+app.command("compare")(takes(compare.compare))
+app.command("gate", no_args_is_help=False)(takes(gate.gate))
+app.command("history")(history.history)
 app.command("report")(report.report)
 app.command("schema")(schema.schema)
 app.add_typer(baseline.app, name="baseline")

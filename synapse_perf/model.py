@@ -23,6 +23,7 @@ Subject = Literal["real", "sample"]
 Statistic = Literal["median", "p90", "p95", "p99"]
 CheckStatus = Literal["pass", "fail", "inconclusive", "not-measured", "not-comparable"]
 ComparisonStatus = Literal["regressed", "improved", "unchanged", "inconclusive", "not-comparable", "missing"]
+LeakStatus = Literal["leak", "clean", "retained", "inconclusive"]
 Severity = Literal["high", "medium", "low", "info"]
 CacheState = Literal["cold", "warm"]
 
@@ -162,6 +163,23 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
+class Leak:
+    """What one probe of a leak hunt tells: does what it reads grow with each iteration, and by how much?"""
+
+    metric: str
+    status: LeakStatus
+    growth: float | None  # for one iteration
+    low: float | None
+    high: float | None
+    confidence: float
+    unit: str
+    smallest_seen: float | None  # the smallest leak for one iteration that this run would have told
+    iterations: int
+    full_after: float | None  # iterations until the memory is full at that rate
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Gain:
     """What a change would give; `measured` tells a measurement from an estimate."""
 
@@ -215,6 +233,7 @@ class Result:
     failures: tuple[Failure, ...]
     verdict: CheckStatus
     findings: tuple[Finding, ...]
+    leaks: tuple[Leak, ...] = ()  # of a leak hunt alone
     kind: Literal["result"] = "result"
     schema_version: int = SCHEMA_VERSION
 

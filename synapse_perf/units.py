@@ -67,6 +67,8 @@ def format_value(value: float, unit: str) -> str:
         return format_duration(value)
     if unit == "B":
         return format_bytes(value)
+    if unit == "B/s":
+        return f"{format_bytes(value)}/s"
     if unit == "1":
         return three_digits(value)
     return f"{three_digits(value)} {unit}"

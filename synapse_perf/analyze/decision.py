@@ -55,7 +55,8 @@ def decide(
     observed = quantile(medians if statistic == "median" else pooled, PERCENTILES[statistic])
     if len(filled) < first:
         reason = f"{len(filled)} process{'es' if len(filled) > 1 else ''}, at least {first} are needed"
-        return Decision("inconclusive", observed, reason, first - len(filled))
+        missing = _needs_of_few(filled, statistic, limit, 1 - confidence, first)
+        return Decision("inconclusive", observed, reason, missing)
     side, needs = _now_or_later(_side_at(filled, statistic, limit, 1 - confidence, first), len(filled))
     evidence = _evidence(medians if statistic == "median" else pooled, limit, statistic, len(filled))
     if side is None:
@@ -100,6 +101,14 @@ def _side_at(
         return "over" if processes - over <= boundary else None
 
     return median_side
+
+
+def _needs_of_few(groups: Groups, statistic: Statistic, limit: float, error: float, first: int) -> int:
+    """The processes that are missing for a first look, or more where these would not decide by going on like these."""
+    if len(groups) < 2:
+        return first - len(groups)
+    side_at = _side_at(groups, statistic, limit, error, first)
+    return next((count for count in range(first, LAST_LOOK + 1) if side_at(count)), first) - len(groups)
 
 
 def _evidence(values: Sequence[float], limit: float, statistic: Statistic, processes: int) -> str:

@@ -146,12 +146,13 @@ def _pooled(metric: Metric, probability: float) -> float:
 
 def _prompt_cache(tiers: Sequence[Queries], groups: Sequence[Queries], confidence: float) -> list[Finding]:
     """The same prompt again is no new prompt: its prefix is in the KV cache."""
-    pairs = [(group, other) for group in tiers for other in variants_beginning(groups, group, f"{PREFIX}warm")]
+    pairs = [(group, other) for group in tiers for other in variants_beginning(groups, group, PREFIX)]
     told: dict[str, Json] = {}
     times: list[float] = []
     for group, other in pairs:
-        cold, warm = group.metrics.get(TTFT), other.metrics.get(TTFT)
-        latency = other.latency
+        cold_group, warm_group = (other, group) if group.prefix == "warm" else (group, other)
+        cold, warm = cold_group.metrics.get(TTFT), warm_group.metrics.get(TTFT)
+        latency = warm_group.latency
         if cold is None or warm is None or latency is None:
             continue
         bounds = _ratio(cold, warm, 1 - (1 - confidence) / len(pairs))

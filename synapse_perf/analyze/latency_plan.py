@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal
 
 from synapse_perf.analyze.load_plan import LoadRequest, ModelUnderTest, variants
 from synapse_perf.analyze.query_set import Query
 from synapse_perf.analyze.retrieval_plan import RetrievalRequest, RetrievalSet
-from synapse_perf.analyze.sampling import MINIMUM, Arm
+from synapse_perf.analyze.sampling import Arm
 from synapse_perf.analyze.targets import VARIANT
 from synapse_perf.model import Json, TrialSpec
 
@@ -18,8 +18,6 @@ Asked = Literal["routed", "every"]  # a tier gets the queries that are routed to
 DRAFTING = "fast"
 TWO_STAGE = "two-stage"
 OVERLAPS = ("load", "retrieval")
-LEAST_ASKING_S = 5.0
-SHARE_OF_ASKING = 0.6  # of a run: the rest is for starting, loading, the first answer and warming up
 READ_PER_WRITTEN = 4.0  # prompt tokens in the time of one that is generated: on a CPU, more on a GPU
 TOKENS_PER_WORD = 1.3
 
@@ -55,9 +53,11 @@ class LatencyCase:
     spec: TrialSpec
     is_judged: bool
     work: float
+    queries: int  # in one process, at most
+    kinds: int  # of queries, each of which has figures of its own
 
     def arm(self, unjudged: int) -> Arm:
-        """For `sampling.interleaved`: what is not judged runs in so many processes, and no more."""
+        """What is not judged runs in so many processes, and no more."""
         return Arm(self.name, self.spec, None if self.is_judged else unjudged)
 
 
@@ -94,24 +94,6 @@ def missing_for_two_stage(tiers: Mapping[str, ModelUnderTest], queries: Sequence
     """The tiers that two-stage queries want and that have no model."""
     wanted = dict.fromkeys([DRAFTING, *(query.second_tier for query in queries)])
     return tuple(tier for tier in wanted if tier not in tiers)
-
-
-def within_time(
-    cases: Sequence[LatencyCase], max_time_s: float, *, unjudged: int, processes: int = MINIMUM
-) -> list[LatencyCase]:
-    """The cases with a time after which each process asks no further query, so that all get theirs within the run.
-
-    More for those that cost more; what a case does not need is there for further processes of the undecided ones.
-    """
-    works = [case.work * case.spec.workload["count"] for case in cases]
-    whole = sum(work * (processes if case.is_judged else unjudged) for case, work in zip(cases, works, strict=True))
-    limits_s = [max(LEAST_ASKING_S, SHARE_OF_ASKING * max_time_s * work / whole) for work in works]
-    return [_limited(case, limit_s) for case, limit_s in zip(cases, limits_s, strict=True)]
-
-
-def _limited(case: LatencyCase, asking_s: float) -> LatencyCase:
-    workload = {**case.spec.workload, "asking_s": asking_s}
-    return replace(case, spec=replace(case.spec, workload=workload, timeout_s=case.spec.timeout_s + asking_s))
 
 
 def retrieval_workload(subject: RetrievalSet, request: RetrievalRequest) -> dict[str, Json]:
@@ -190,7 +172,7 @@ def _two_stage_cases(
             continue
         variant = f"overlap={'+'.join(overlap) or 'none'}" if cases else ""
         labels = {"tier": TWO_STAGE}
-        case = {**workload, "overlap": list(overlap)}
+        case = {**workload, "overlap": list(overlap), "variant": variant}
         cases.append(_case("two_stage_query", TWO_STAGE, labels, case, request, files, variant, work))
     return cases
 
@@ -205,19 +187,20 @@ def _case(
     variant: str,
     work: float,
 ) -> LatencyCase:
+    kinds = 1 if tier == TWO_STAGE else len({query["complexity"] for query in workload["queries"]})
+    queries = request.queries_per_process * kinds
     spec = TrialSpec(
         benchmark=benchmark,
         arm=f"{tier} {variant}".strip(),
         labels={**labels, VARIANT: variant} if variant else dict(labels),
-        workload=workload,
-        # The first answer is a sample as well; two ways of asking give two each.
-        samples=2 * request.queries_per_process + 1,
+        workload={**workload, "count": queries, "asking_s": None},  # a trial may be given less, see latency_pace
+        samples=2 * queries + 1,  # the first answer is a sample as well; two ways of asking give two each
         timeout_s=request.load.timeout_s,
         files=files,
         python=request.load.python,
         env=request.load.env,
     )
-    return LatencyCase(spec.arm, spec, is_judged=not variant, work=work)
+    return LatencyCase(spec.arm, spec, is_judged=not variant, work=work, queries=queries, kinds=kinds)
 
 
 def _work(model: ModelUnderTest, written: int, read: float) -> float:
@@ -241,6 +224,4 @@ def _asking(queries: Sequence[Query], request: LatencyRequest) -> dict[str, Json
         "is_fixed_length": request.is_fixed_length,
         "temperature": request.temperature,
         "seed": request.seed,
-        "count": request.queries_per_process,
-        "asking_s": None,  # `within_time` sets a limit
     }

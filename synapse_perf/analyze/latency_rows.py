@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from synapse_perf.analyze.latency_plan import TWO_STAGE
-from synapse_perf.analyze.summary import process_medians, summarize
-from synapse_perf.model import Interval, Labels, Metric
+from synapse_perf.analyze.summary import process_medians
+from synapse_perf.model import Labels, Metric
 
 LATENCY = "query_latency"
 TTFT = "time_to_first_token"
@@ -53,7 +53,7 @@ class Queries:
 def groups_of(metrics: Iterable[Metric]) -> tuple[Queries, ...]:
     """Every group, tiers and complexities in their order."""
     found: dict[tuple[tuple[str, str], ...], list[Metric]] = {}
-    for metric in map(_own_arm, metrics):
+    for metric in metrics:
         if metric.summary.count:
             key = tuple(sorted((name, value) for name, value in metric.labels.items() if name != "phase"))
             found.setdefault(key, []).append(metric)
@@ -145,18 +145,6 @@ def paired_differences(above: Metric, below: Metric) -> list[float]:
     others = {(trial.arm, trial.process): trial.samples for trial in below.trials if trial.samples}
     pairs = [(trial.samples, others.get((trial.arm, trial.process))) for trial in above.trials if trial.samples]
     return [first - second for one, other in pairs if other for first, second in [tuple(process_medians([one, other]))]]
-
-
-def _own_arm(metric: Metric) -> Metric:
-    """Without the first two-stage answers of processes that overlap something: those are another flow."""
-    if metric.labels.get("state") != FIRST or metric.labels.get("tier") != TWO_STAGE:
-        return metric
-    kept = tuple(trial for trial in metric.trials if OVERLAP not in trial.arm)
-    if len(kept) == len(metric.trials):
-        return metric
-    interval: Interval | None = metric.summary.interval
-    summary = summarize([trial.samples for trial in kept], interval.confidence if interval else 0.95)
-    return replace(metric, trials=kept, summary=summary)
 
 
 def _place(group: Queries) -> tuple[int, int]:

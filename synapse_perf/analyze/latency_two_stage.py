@@ -66,7 +66,7 @@ def _swap(group: Queries, gain: Gain | None, limit_s: float | None, confidence: 
             evidence,
             gain,
             change,
-            "synapse-perf tier-latency --resident all, and the row 'load during the draft' of this report",
+            "synapse-perf tier-latency --resident all, or --overlap load: what a two-stage query takes then",
             "the time of model loads within a query: it is 0 where nothing is swapped",
         )
     ]
@@ -97,7 +97,7 @@ def _retrieval(group: Queries, latency: Metric, gain: Gain) -> Finding:
         evidence,
         gain,
         "start the retrieval in a thread before the draft, and wait for its result after it",
-        "the row 'retrieval during the draft' of this report",
+        "synapse-perf tier-latency --overlap retrieval: what a two-stage query takes then",
         "the time between the end of the draft and the start of the refinement",
     )
 

@@ -226,7 +226,7 @@ def _knees(steps: Steps, confidence: float) -> list[Finding]:
         Finding(
             "concurrency-knee",
             "info",
-            f"queries a second up to which p95 stays within {KNEE_FACTOR:g} times its value at little load: {told}",
+            f"p95 stays within {KNEE_FACTOR:g} times its value at little load up to {told}",
             {**evidence, "best": best, "knee_factor": KNEE_FACTOR},
             None,
             "",

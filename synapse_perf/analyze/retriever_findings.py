@@ -19,6 +19,8 @@ FELT_S = 0.005  # below it nobody feels the loading
 SHARE = 0.2  # of the first answer
 IMPORTS_DOMINATE = 0.5  # of a cold process
 HEAVY_S = 0.05
+BATCH_HELPS = 1.25  # times as fast
+ROUNDS_SHARE = 0.8  # in which it has to be faster
 FIRST_QUERY = "first_retrieve"
 MEASURE_AGAIN = "synapse-perf bench-cgrag --retriever again"
 
@@ -30,6 +32,7 @@ def retriever_findings(metrics: Sequence[Metric], seen: Seen, limit_s: float, co
         *_slow_factory(metrics, seen, limit_s, confidence),
         *_heavy_imports(metrics, seen),
         *_data_read_on_import(seen),
+        *_one_by_one(seen),
         *process_findings({"runtimes": thread_runtimes(seen.libraries)}),
     ]
 
@@ -193,5 +196,47 @@ def _data_read_on_import(seen: Seen) -> list[Finding]:
             "read it in the factory",
             f"{MEASURE_AGAIN}: this finding is gone, and the state cold has the reading in its row 'factory'",
             "",
+        )
+    ]
+
+
+# --- embedding -------------------------------------------------------------------------------------------------------
+
+_IN_ONE_CALL = {
+    "sentence_transformers": "encoder.encode(texts, batch_size=32) once, in place of encoder.encode(text) for each",
+    "fastembed": "list(encoder.embed(texts)) once, in place of encoder.embed([text]) for each",
+    "llama_cpp": "encoder.embed(texts) once, in place of encoder.embed(text) for each",
+}
+_STEPS = {"import": "while the module is imported", "build": "by the factory"}
+
+
+def _one_by_one(seen: Seen) -> list[Finding]:
+    """Only where one call with the same texts was measured to be faster: on many machines it is not."""
+    found = seen.embedding
+    if found is None or found.faster_rounds < ROUNDS_SHARE * found.rounds or found.one_s < BATCH_HELPS * found.batch_s:
+        return []
+    saved_s = found.calls * (found.one_s - found.batch_s)
+    if saved_s < FELT_S:
+        return []
+    where = _STEPS.get(found.during, "for one query")
+    evidence: dict[str, Json] = {
+        "library": found.library,
+        "during": found.during,
+        "calls": found.calls,
+        "one_by_one_s": found.one_s,
+        "in_one_call_s": found.batch_s,
+        "texts_in_one_call": found.batch,
+    }
+    return [
+        Finding(
+            "texts-embedded-one-by-one",
+            "low" if found.during in _STEPS else "medium",
+            f"{found.calls} texts are embedded one by one {where}, {format_duration(found.one_s)} each: in one call "
+            f"with {found.batch} of them {format_duration(found.batch_s)} each",
+            evidence,
+            Gain(saved_s, None, None, "s", measured=False),
+            _IN_ONE_CALL[found.library],
+            f"{MEASURE_AGAIN}: this finding is gone",
+            "calls of the encoder for each text that is indexed, counted where it is called: above 1 / batch size",
         )
     ]

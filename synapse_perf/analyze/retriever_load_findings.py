@@ -241,7 +241,7 @@ def _one_at_a_time(steps: Steps, confidence: float) -> list[Finding]:
         Finding(
             "one-at-a-time",
             "info",
-            "several calls at once answer no more than one after the other: "
+            "several calls at once answer no more than one after the other, "
             f"{three_digits(most['answered_per_s'])} a second against {three_digits(most['in_turn_per_s'])} in turn; a "
             "lock inside, the interpreter's own lock, or no free processor lets one call go on at a time",
             shown,

@@ -17,6 +17,21 @@ class ReadFile:
 
 
 @dataclass(frozen=True, slots=True)
+class OneByOne:
+    """Texts that were embedded one by one in one step, and what one call with several of them takes instead."""
+
+    library: str
+    during: str
+    calls: int
+    seconds: float
+    batch: int
+    one_s: float  # for each text, one by one
+    batch_s: float  # for each text, in one call
+    rounds: int
+    faster_rounds: int  # in which the one call was faster
+
+
+@dataclass(frozen=True, slots=True)
 class Seen:
     """What the probe saw; its times plan the run and are never judged."""
 
@@ -31,6 +46,7 @@ class Seen:
     is_async: bool
     results: int | None
     warnings: tuple[str, ...]
+    embedding: OneByOne | None = None
 
     def early_files(self) -> list[ReadFile]:
         """The large ones that are read while the module is imported."""

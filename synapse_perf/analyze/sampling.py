@@ -12,6 +12,7 @@ from synapse_perf.model import Policy, Trial, TrialSpec
 MINIMUM = 6  # finished processes of each arm before any is stopped early
 FAILURES_AT_MOST = 3  # of an arm, if they are more than a quarter of its trials
 REWRITTEN = "cache"  # the label that a trial may come back with changed: not proven cold
+PACED = ("count", "asking_s")  # of a workload: how much a process is asked may change from trial to trial
 
 Undecided = Callable[[tuple[Trial, ...]], set[str]]
 
@@ -135,4 +136,6 @@ def _fits(arm: Arm, attempts: dict[str, list[Trial]], trials: Sequence[Trial], b
 
 
 def _identity(spec: TrialSpec) -> TrialSpec:
-    return replace(spec, labels={name: value for name, value in spec.labels.items() if name != REWRITTEN})
+    labels = {name: value for name, value in spec.labels.items() if name != REWRITTEN}
+    workload = {name: value for name, value in spec.workload.items() if name not in PACED}
+    return replace(spec, labels=labels, workload=workload, timeout_s=0.0)

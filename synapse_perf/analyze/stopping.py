@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from synapse_perf.analyze.collect import metrics_of
@@ -54,6 +54,17 @@ def undecided_by(judgement: Judgement, arms: Sequence[Arm]) -> Undecided:
     return undecided
 
 
+def needs_by(judgement: Judgement, arms: Sequence[Arm]) -> Callable[[tuple[Trial, ...]], dict[str, int]]:
+    """How many further processes about would settle each arm's open checks; 1 where no number is worth naming."""
+
+    def needs(trials: tuple[Trial, ...]) -> dict[str, int]:
+        attempts = attempts_of(trials, arms)
+        found = {name: open_checks(tried, judgement) for name, tried in attempts.items() if tried}
+        return {name: max(check.needs or 1 for check in checks) for name, checks in found.items() if checks}
+
+    return needs
+
+
 def open_checks(trials: Sequence[Trial], judgement: Judgement) -> list[OpenCheck]:
     """Every check that these trials leave inconclusive."""
     if judgement.subject == "sample":
@@ -69,7 +80,7 @@ def open_checks(trials: Sequence[Trial], judgement: Judgement) -> list[OpenCheck
 
 
 def what_more_time_would_settle(trials: Sequence[Trial], arms: Sequence[Arm], judgement: Judgement) -> tuple[str, ...]:
-    """One sentence for each open check: about how many more starts and how long, or that it sits on the limit."""
+    """One sentence for each open check: about how many more starts or queries and how long, or that it sits on it."""
     sentences = []
     for tried in attempts_of(trials, arms).values():
         if not is_dropped(tried):
@@ -98,5 +109,8 @@ def _sentence(check: OpenCheck, each_s: float | None) -> str:
     if check.needs is None:
         return f"{what}: it sits on the limit, more time would hardly settle it"
     starts = f"about {check.needs} more start{'s' if check.needs > 1 else ''}"
+    each = round(check.metric.summary.count / check.metric.summary.processes)
+    if each > 1:
+        starts = f"about {check.needs * each} more queries in {check.needs} process{'es' if check.needs > 1 else ''}"
     time = f" ({format_duration(check.needs * each_s)})" if each_s else ""
     return f"{what}: {starts}{time} would settle it if they go on like these"

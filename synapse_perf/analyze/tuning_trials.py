@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import PurePath
 from statistics import median
 from typing import Any
 
@@ -15,7 +16,7 @@ INDEX, COMPARE, COLD = "tune_index", "tune_compare", "tune_cold"
 
 def measured(trials: Iterable[Trial], rows: int | None = None) -> list[Measured]:
     """Every candidate that was measured, on so many vectors if that is asked for."""
-    found = [one for trial in trials if trial.spec.benchmark == INDEX for one in _candidates(trial.samples)]
+    found = [one for trial in trials if trial.spec.benchmark == INDEX for one in _candidates(trial)]
     return [one for one in found if rows is None or one.rows == rows]
 
 
@@ -25,7 +26,7 @@ def failed(trials: Iterable[Trial], rows: int) -> dict[tuple[str, float], str]:
     for trial in trials:
         if trial.failure is None or trial.spec.benchmark != INDEX or trial.spec.workload["rows"] != rows:
             continue
-        done = {(one.family, one.size) for one in _candidates(trial.samples)}
+        done = {(one.family, one.size) for one in _candidates(trial)}
         asked = [(one["family"], float(one.get("size", 0))) for one in trial.spec.workload["candidates"]]
         culprit = next((one for one in asked if one not in done), None)
         if culprit is not None:
@@ -81,10 +82,10 @@ def _latencies_of(samples: Sequence[Sample], one: Measured) -> list[float]:
     ]
 
 
-def _candidates(samples: Sequence[Sample]) -> Iterator[Measured]:
+def _candidates(trial: Trial) -> Iterator[Measured]:
     """Samples of one candidate come together, its best setting first."""
     groups: dict[tuple[str, float, int], list[Sample]] = {}
-    for sample in samples:
+    for sample in trial.samples:
         key = (sample.values[0].labels["family"], _number(sample.facts["size"]), int(_number(sample.facts["rows"])))
         groups.setdefault(key, []).append(sample)
     for (family, size, rows), group in groups.items():
@@ -95,7 +96,7 @@ def _candidates(samples: Sequence[Sample]) -> Iterator[Measured]:
             size=size,
             index=first.values[0].labels["index"],
             rows=rows,
-            file=str(first.facts["file"]),
+            file=str(PurePath(trial.spec.workload["directory"], str(first.facts["file"]))),
             file_bytes=int(_number(first.facts["file_bytes"])),
             build_s=None if build_s is None else _number(build_s),
             points=tuple(_operating(sample) for sample in group),

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from synapse_perf.analyze.decision import Decision, decide
 from synapse_perf.analyze.targets import Target
 from synapse_perf.errors import PRECEDENCE, ExitCode
-from synapse_perf.model import Check, CheckStatus, Comparison, Labels, Metric, Result, Subject
+from synapse_perf.model import Check, CheckStatus, Comparison, Labels, Leak, Metric, Result, Subject
 from synapse_perf.units import format_value
 
 SAMPLE = "works here (sample, not your system)"
@@ -23,6 +23,9 @@ _STATUS_CODES: dict[str, ExitCode] = {
     "improved": ExitCode.PASS,
     "unchanged": ExitCode.PASS,
     "missing": ExitCode.NOT_COMPARABLE,
+    "leak": ExitCode.FAIL,
+    "clean": ExitCode.PASS,
+    "retained": ExitCode.PASS,  # shown, and no leak
 }
 
 
@@ -60,18 +63,21 @@ def decide_metric(metric: Metric, target: Target, confidence: float, profile: st
 
 
 def overall_verdict(
-    checks: Sequence[Check], comparisons: Sequence[Comparison] = (), required: Collection[str] = ()
+    checks: Sequence[Check],
+    comparisons: Sequence[Comparison] = (),
+    required: Collection[str] = (),
+    leaks: Sequence[Leak] = (),
 ) -> CheckStatus:
     """The status that a run ends with; not-measured when nothing was judged."""
     judged = [check for check in checks if check.status != "not-measured" or check.target in required]
-    if not judged and not comparisons:
+    if not judged and not comparisons and not leaks:
         return "not-measured"
     names: dict[ExitCode, CheckStatus] = {
         ExitCode.NOT_COMPARABLE: "not-comparable",
         ExitCode.FAIL: "fail",
         ExitCode.INCONCLUSIVE: "inconclusive",
     }
-    return names.get(_first_by_precedence(_status_codes(checks, comparisons, required)), "pass")
+    return names.get(_first_by_precedence(_status_codes(checks, comparisons, required, leaks)), "pass")
 
 
 def exit_code(
@@ -83,7 +89,7 @@ def exit_code(
     required: Collection[str] = (),
 ) -> ExitCode:
     """The code of the contract for a run and what happened around it; `required` targets must have been measured."""
-    codes = set(_status_codes(result.checks, result.comparisons, required))
+    codes = set(_status_codes(result.checks, result.comparisons, required, result.leaks))
     kinds = {failure.kind for failure in result.failures}
     if interrupted or "interrupted" in kinds:
         codes.add(ExitCode.INTERRUPTED)
@@ -102,7 +108,7 @@ def _first_by_precedence(codes: Iterable[ExitCode]) -> ExitCode:
 
 
 def _status_codes(
-    checks: Sequence[Check], comparisons: Sequence[Comparison], required: Collection[str]
+    checks: Sequence[Check], comparisons: Sequence[Comparison], required: Collection[str], leaks: Sequence[Leak]
 ) -> Iterator[ExitCode]:
     for check in checks:
         if check.status != "not-measured":
@@ -112,6 +118,8 @@ def _status_codes(
     for comparison in comparisons:
         is_new = comparison.status == "missing" and comparison.baseline is None
         yield ExitCode.PASS if is_new else _STATUS_CODES[comparison.status]
+    for leak in leaks:
+        yield _STATUS_CODES[leak.status]
 
 
 # --- rows ------------------------------------------------------------------------------------------------------------

@@ -10,10 +10,10 @@ tokens evaluated (those found in the KV cache are not) / prefill time.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from synapse_perf.benchmarks.context import BenchmarkFailed
+from synapse_perf.benchmarks.context import BenchmarkFailed, Context
 from synapse_perf.samples import Fact, Json, Labels, Measurement, MetricDefinition
 
 if TYPE_CHECKING:
@@ -147,9 +147,18 @@ def warm_up(chat: ChatModel, conversations: Sequence[Sequence[Message]], first_s
     return WarmedUp(done, False)
 
 
-def has_time(done: int, spent_s: float, limit_s: float | None) -> bool:
-    """Whether one more query as long as those before fits; the first always does."""
-    return limit_s is None or not done or spent_s * (done + 1) / done <= limit_s
+def turns(context: Context) -> Iterator[int]:
+    """Numbers the queries of this process until its share is done or its time is spent; tells the parent what it took.
+
+    One more is asked where it fits if it takes as long as those before; the first one always is.
+    """
+    limit_s, started_ns = context.workload["asking_s"], time.perf_counter_ns()
+    for done in range(context.workload["count"]):
+        yield done
+        asked, asked_s = done + 1, (time.perf_counter_ns() - started_ns) * 1e-9
+        context.facts.update(asked=asked, asked_s=asked_s)
+        if limit_s is not None and asked_s * (asked + 1) / asked > limit_s:
+            break
 
 
 def figures(answer: Answer, labels: Labels) -> list[Measurement]:

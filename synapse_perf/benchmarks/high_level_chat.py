@@ -6,7 +6,6 @@ query to query. A pair has the same number in the fact ``pair``.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -46,23 +45,19 @@ def measure(context: Context) -> Iterator[Sample]:
 
 
 def _pairs(context: Context, high: HighLevelChat, chat: ChatModel) -> Iterator[Sample]:
-    from synapse_perf.benchmarks.chat_parts import check_lengths, conversation, has_time, wanted_of, warm_up
+    from synapse_perf.benchmarks.chat_parts import check_lengths, conversation, turns, wanted_of, warm_up
 
     workload = context.workload
     conversations = [conversation(query["prompt"], workload["system"]) for query in workload["queries"]]
     check_lengths(chat, workload, conversations)
-    context.stage(f"{workload['tier']}: warming up")
+    context.stage("warming up")
     first = high.ask(conversations[0], wanted_of(workload))
     warmed = warm_up(chat, conversations, first.total_s)
     context.facts.update(discarded=warmed.discarded + 1, steady=warmed.is_steady)
-    started_ns, spent_s = time.perf_counter_ns(), 0.0
-    for pair in range(workload["count"]):
-        if not has_time(pair, spent_s, workload["asking_s"]):
-            break
-        context.stage(f"{workload['tier']}: query {pair + 1} of {workload['count']} through both ways")
+    for pair in turns(context):
+        context.stage(f"query {pair + 1} of {workload['count']}, through both ways")
         place = (context.spawned_ns // 1000 + pair) % len(conversations)
         yield from _pair(context, high, chat, pair, place, conversations[place])
-        spent_s = (time.perf_counter_ns() - started_ns) * 1e-9
 
 
 def _pair(

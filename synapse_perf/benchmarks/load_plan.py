@@ -44,7 +44,13 @@ class LoadPlan(NamedTuple):
         count = min(max(self.requests, round(SHORTEST_STEP_S * per_s)), MOST_REQUESTS)
         if self.arrivals == "even":
             return [place / per_s for place in range(count)]
-        # A Poisson process of which the count is known: so many moments drawn evenly from its duration. The same draws
-        # for each load, so that a higher one is the same crowd in less time.
-        drawn = random.Random(self.seed)
-        return sorted(drawn.random() * count / per_s for _ in range(count))
+        return poisson_times_s(count, per_s, self.seed)
+
+
+def poisson_times_s(count: int, per_s: float, seed: int) -> list[float]:
+    """A Poisson process of which the count is known: so many moments drawn evenly from its duration.
+
+    The same draws for each rate, so that a higher one is the same crowd in less time.
+    """
+    drawn = random.Random(seed)
+    return sorted(drawn.random() * count / per_s for _ in range(count))

@@ -22,7 +22,7 @@ IDLE_S = 0.25  # the lag of a loop that has nothing to do is looked at for so lo
 OVERLOADED = 0.7  # a service that completes less than this share of what is offered gets no higher load
 LEAST_SERIAL = 5  # queries, however long they take
 
-Serve = Callable[[str], Awaitable[Any]]
+Serve = Callable[[Any], Awaitable[Any]]  # a query, mostly its text, to its answer
 
 
 class Request(NamedTuple):
@@ -152,7 +152,7 @@ def measure_steps(
         asked += len(due)
         if tell is not None:
             tell(load)
-        running = _RunningStep(serve, due, sender, keep)
+        running = RunningStep(serve, due, sender, keep)
         requests = loop.run_until_complete(running.run(times_s, plan.patience_s))
         step = Step(load, load * serial_per_s, running.started_ns, requests, tuple(running.lags_s))
         yield step
@@ -184,11 +184,17 @@ async def _tick(lags_s: list[float], due_ns: int) -> None:
             due_ns += int(TICK_S * 1e9)
 
 
-class _RunningStep:
-    """The requests of one step while they are sent and answered."""
+class RunningStep:
+    """The requests of one step while they are sent and answered; a ticker on the loop costs what answers them time."""
 
     def __init__(
-        self, serve: Serve, due: Sequence[tuple[int, str]], sender: Sender, keep: Callable[[Any], Any]
+        self,
+        serve: Serve,
+        due: Sequence[tuple[int, Any]],
+        sender: Sender,
+        keep: Callable[[Any], Any],
+        *,
+        watches_loop: bool = True,
     ) -> None:
         self.lags_s: list[float] = []
         self.started_ns = 0
@@ -197,6 +203,7 @@ class _RunningStep:
         self._due = due
         self._sender = sender
         self._keep = keep
+        self._watches_loop = watches_loop
         self._moments_ns: list[int] = []
         self._sent_ns: list[int] = []
         self._done: dict[int, Request] = {}
@@ -211,7 +218,7 @@ class _RunningStep:
         self._moments_ns = [self.started_ns + int(at_s * 1e9) for at_s in times_s]
         self._sender.send_at(self._moments_ns)
         loop.add_reader(self._sender.descriptor, self._take_in)
-        ticker = loop.create_task(_tick(self.lags_s, self.started_ns))
+        ticker = loop.create_task(_tick(self.lags_s, self.started_ns)) if self._watches_loop else None
         all_done = loop.create_task(self._all_done.wait())
         try:
             in_time, _ = await asyncio.wait([all_done], timeout=times_s[-1] + patience_s)
@@ -219,7 +226,8 @@ class _RunningStep:
                 await self._give_up(patience_s)
         finally:
             all_done.cancel()
-            ticker.cancel()
+            if ticker is not None:
+                ticker.cancel()
             loop.remove_reader(self._sender.descriptor)
         if self._sender_failure is not None:
             raise self._sender_failure

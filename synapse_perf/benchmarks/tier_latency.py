@@ -73,29 +73,25 @@ class _Session:
         self.is_warm_prefix: bool = context.workload["prefix"] == "warm"
         self.gaps_s: dict[str, list[float]] = {}
         self.rates: list[Rate] = []
-        self.asking_s = 0.0
 
     def samples(self) -> Iterator[Sample]:
-        from synapse_perf.benchmarks.chat_parts import check_lengths, has_time, warm_up
+        from synapse_perf.benchmarks.chat_parts import check_lengths, turns, warm_up
 
         context, workload = self.context, self.context.workload
         check_lengths(self.chat, workload, self.conversations)
         order = self._order()
-        context.stage(f"{workload['tier']}: the first query")
+        context.stage("the first query")
         first_ns = time.perf_counter_ns()
         yield self._first(order[0])
         first_s = (time.perf_counter_ns() - first_ns) * 1e-9
-        context.stage(f"{workload['tier']}: warming up")
+        context.stage("warming up")
         warmed = warm_up(self.chat, self.conversations, first_s)
         context.facts.update(discarded=warmed.discarded, steady=warmed.is_steady)
         throttled_before = _throttle_events()
         started_ns = time.perf_counter_ns()
-        for done, place in enumerate(order[1:]):
-            if not has_time(done, self.asking_s, workload["asking_s"]):
-                break
-            context.stage(self._progress(done, len(order) - 1))
-            yield self._sample(place, started_ns)
-            self.asking_s = (time.perf_counter_ns() - started_ns) * 1e-9
+        for done in turns(context):
+            context.stage(self._progress(done, workload["count"]))
+            yield self._sample(order[done + 1], started_ns)
         self._add_facts(throttled_before)
 
     def _order(self) -> list[int]:
@@ -113,7 +109,7 @@ class _Session:
 
     def _progress(self, done: int, count: int) -> str:
         rate = f", {self.rates[-1].per_s:.1f} tokens/s" if self.rates else ""
-        return f"{self.context.workload['tier']}: query {done + 1} of {count}{rate}"
+        return f"query {done + 1} of {count}{rate}"
 
     def _first(self, place: int) -> Sample:
         """Where the model had to be swapped in for a query, this one and the load are what it waits for."""

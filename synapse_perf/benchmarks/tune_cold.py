@@ -37,7 +37,9 @@ def measure(context: Context) -> Iterator[Sample]:
     try:
         index = open_index(work["file"], work["mode"])
     except IndexUnusable as error:
-        raise BenchmarkFailed("error", f"cannot open {work['file']}: {error}", "open it in another way") from error
+        raise BenchmarkFailed(
+            "error", f"cannot open {Path(work['file']).name}: {error}", "open it in another way"
+        ) from error
     opened_ns = time.perf_counter_ns()
     search(index, query, min(work["k"], index.ntotal), work["point"])
     ended_ns = time.perf_counter_ns()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from synapse_perf.benchmarks.context import BenchmarkFailed, Context
@@ -28,7 +29,6 @@ QUERIES = 500
 def measure(context: Context) -> Iterator[Sample]:
     """One sample a query with its latency in every index, in the order of the queries."""
     import random
-    from pathlib import Path
 
     import numpy as np
 
@@ -63,7 +63,7 @@ def _search(finalist: dict[str, Any], k: int) -> Callable[[Any], Any]:
     try:
         index = open_index(finalist["file"])
     except IndexUnusable as error:
-        raise BenchmarkFailed("error", f"cannot open {finalist['file']}: {error}", "tune again") from error
+        raise BenchmarkFailed("error", f"cannot open {Path(finalist['file']).name}: {error}", "tune again") from error
     parameters = search_parameters(index, finalist["point"]) if finalist["point"] else None
     k = min(k, index.ntotal)
     return lambda row: index.search(row, k, params=parameters)

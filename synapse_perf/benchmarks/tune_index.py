@@ -146,7 +146,7 @@ def _facts(prepared: TuningSet, file: CandidateFile, candidate: Mapping[str, Any
         "size": candidate.get("size", 0),
         "rows": prepared.rows,
         "dimension": prepared.vectors.shape[1],
-        "file": str(file.path),
+        "file": str(file.path.relative_to(prepared.directory)),  # results may be published
         "file_bytes": file.size_bytes,
         "build_s": file.build_s,
     }

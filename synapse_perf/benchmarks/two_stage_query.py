@@ -29,7 +29,6 @@ METRICS = {
     **LATENCY_METRICS,
     "peak_rss": MetricDefinition("peak_rss", "B", "lower", "highest resident memory of the process"),
 }
-FIRST: Labels = {"state": "first", "variant": "first"}
 DRAFTING = "fast"
 LOAD, RETRIEVAL = "load", "retrieval"  # what may overlap the draft
 _REFINE = (
@@ -88,11 +87,12 @@ class _Session:
         self.overlap: list[str] = context.workload["overlap"]
         self.resident: dict[str, OpenChat] = {}
         self.doing = ""
+        self.rate = ""  # of the refinement before, for the display
         # Where it runs in a thread, it is opened there too: a retriever may hold what belongs to one thread.
         self.retrieve: Retrieve | None = self._in_turn_or_beside(RETRIEVAL, lambda: open_retrieval(context, runtime))()
 
     def samples(self) -> Iterator[Sample]:
-        from synapse_perf.benchmarks.chat_parts import has_time
+        from synapse_perf.benchmarks.chat_parts import turns
         from synapse_perf.host.process_memory import memory_split
 
         context, workload = self.context, self.context.workload
@@ -100,17 +100,13 @@ class _Session:
             (context.spawned_ns // 1000 + step) % len(workload["queries"]) for step in range(workload["count"] + 1)
         ]
         self._prepare(order)
-        context.stage("two-stage: the first query")
-        first = self._sample(order[0], FIRST)
+        context.stage("the first query")
+        first = self._sample(order[0], {"state": "first", "variant": f"first {workload['variant']}".strip()})
         yield first
         context.facts["discarded"] = self._warm_up(order, first.values[0].value)
-        started_ns, spent_s = time.perf_counter_ns(), 0.0
-        for done, place in enumerate(order[1:]):
-            if not has_time(done, spent_s, workload["asking_s"]):
-                break
-            context.stage(f"two-stage: query {done + 1} of {workload['count']}")
-            yield self._sample(place, {})
-            spent_s = (time.perf_counter_ns() - started_ns) * 1e-9
+        for done in turns(context):
+            context.stage(f"query {done + 1} of {workload['count']}{self.rate}")
+            yield self._sample(order[done + 1], {})
         context.facts["peak_rss"] = memory_split().peak_rss
 
     def close(self) -> None:
@@ -222,7 +218,7 @@ class _Session:
 
         if not self.keeps_all:
             return 0
-        self.context.stage("two-stage: warming up")
+        self.context.stage("warming up")
         workload = self.context.workload
         asked = [conversation(workload["queries"][place]["prompt"], workload["system"]) for place in sorted({*order})]
         return sum(warm_up(opened.chat, asked, first_s).discarded for opened in self.resident.values())
@@ -235,6 +231,7 @@ class _Session:
         query = self.context.workload["queries"][place]
         answered = self._answer(query, place + 1)
         refinement, found = answered.refinement, answered.found
+        self.rate = f", {refinement.decode_rate:.1f} tokens/s" if refinement.decode_rate else ""
         values = [Measurement("query_latency", (answered.ended_ns - answered.started_ns) * 1e-9, labels)]
         if refinement.token_ns:
             first_s = (refinement.token_ns[0] - answered.started_ns) * 1e-9

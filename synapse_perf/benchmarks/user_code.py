@@ -162,7 +162,7 @@ def build(caller: Caller, factory: Callable[[], Any], reference: str) -> Timed:
     try:
         return caller.call(factory)
     except BaseException as error:
-        remedy = "name a function that needs no arguments" if _is_misfit(error) else "see that it works by hand"
+        remedy = "name a function that needs no arguments" if is_misfit(error) else "see that it works by hand"
         raise failed(f"{reference}()", error, remedy) from error
 
 
@@ -184,7 +184,7 @@ def ask(caller: Caller, retrieve: Callable[[str], Any], query: str, number: int)
     try:
         timed = caller.call(retrieve, query)
     except BaseException as error:
-        remedy = "it is called with the query's text alone" if _is_misfit(error) else "ask it that query by hand"
+        remedy = "it is called with the query's text alone" if is_misfit(error) else "ask it that query by hand"
         raise failed(f"retrieve() of query {number}", error, remedy) from error
     if timed.value is None:
         told = f"retrieve() gave None for query {number}"
@@ -241,7 +241,7 @@ def _users_part(error: BaseException) -> TracebackType | None:
     return users
 
 
-def _is_misfit(error: BaseException) -> bool:
+def is_misfit(error: BaseException) -> bool:
     """Whether a call was refused for its arguments: then no line of the user's has run."""
     return isinstance(error, TypeError) and _users_part(error) is None
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -64,7 +64,7 @@ def conclude(result: Result, baseline: Result | None, options: CommonOptions, en
 
         if baseline is not None:
             comparisons = compare(result, baseline)
-            verdict = overall_verdict(result.checks, comparisons, ending.required)
+            verdict = overall_verdict(result.checks, comparisons, ending.required, result.leaks)
             result = replace(result, comparisons=comparisons, verdict=verdict)
         result = without_private_words(result)
         saved = _save(result, options)
@@ -131,7 +131,35 @@ def without_private_words(result: Result) -> Result:
         replace(failure, message=redact(failure.message), remedy=redact(failure.remedy), detail=redact(failure.detail))
         for failure in result.failures
     )
-    return replace(result, failures=failures, warnings=tuple(redact(warning) for warning in result.warnings))
+    metrics = tuple(
+        replace(metric, trials=tuple(replace(trial, facts=_redacted(trial.facts)) for trial in metric.trials))
+        for metric in result.metrics
+    )
+    findings = tuple(
+        replace(
+            finding,
+            cause=redact(finding.cause),
+            evidence=_redacted(finding.evidence),
+            change=redact(finding.change),
+            check=redact(finding.check),
+        )
+        for finding in result.findings
+    )
+    warnings = tuple(redact(warning) for warning in result.warnings)
+    return replace(result, metrics=metrics, findings=findings, failures=failures, warnings=warnings)
+
+
+def _redacted(value: Any) -> Any:
+    """The same, with every text in it redacted."""
+    from synapse_perf.host.privacy import redact
+
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, Mapping):
+        return {key: _redacted(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(map(_redacted, value))
+    return value
 
 
 def _short(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""The options of tier-latency: which tiers, which queries, how long the answers are."""
+"""The options of tier-latency: which tiers, which queries, how long the answers are, and which cases are measured."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
-from synapse_perf.commands.options import option
+from synapse_perf.commands.options import OUTPUT, option
 
 TIERS = "Which tiers"
 QUERIES = "What is asked"
+CONTEXT = "What a two-stage query retrieves from (one of these; with none, a built-in sample)"
 CASES = "Which cases"
 
 
@@ -37,6 +38,10 @@ class QueryOptions:
         Literal["routed", "every"] | None,
         option("Does a tier get the queries routed to it, or every one?", "--asked", QUERIES),
     ] = None
+    queries_per_process: Annotated[
+        int | None,
+        option("Queries of a complexity that one process is asked (15).", "--queries-per-process", QUERIES, min=1),
+    ] = None
     max_tokens: Annotated[int | None, option("Tokens of an answer (256).", "--max-tokens", QUERIES, "-n", min=1)] = None
     draft_tokens: Annotated[
         int | None, option("Tokens of a two-stage query's draft (500).", "--draft-tokens", QUERIES, min=1)
@@ -48,13 +53,59 @@ class QueryOptions:
         bool | None,
         option("Answer past the model's own end, so that all are as long.", "--fixed-length/--until-end", QUERIES),
     ] = None
-    corpus: Annotated[
-        Path | None, option("The two-stage query's documents (a sample).", "--corpus", QUERIES, metavar="DIR")
+    temperature: Annotated[
+        float | None, option("Of sampling; 0, the default, is greedy.", "--temperature", QUERIES, min=0.0, max=100.0)
     ] = None
+    system: Annotated[str | None, option("A system prompt before each query.", "--system", QUERIES, metavar="TEXT")] = (
+        None
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ContextOptions:
+    """What a two-stage query retrieves from, as for bench-cgrag."""
+
+    corpus: Annotated[Path | None, option("A folder of text and code.", "--corpus", CONTEXT, metavar="DIR")] = None
+    index: Annotated[
+        Path | None, option("A FAISS index, with its metadata beside it.", "--index", CONTEXT, metavar="FILE")
+    ] = None
+    metadata: Annotated[
+        Path | None, option("The metadata of --index, where it lies elsewhere.", "--metadata", CONTEXT, metavar="FILE")
+    ] = None
+    engine: Annotated[
+        Path | None, option("The index and the settings of an engine checkout.", "--engine", CONTEXT, metavar="DIR")
+    ] = None
+    retriever: Annotated[
+        str | None,
+        option("Your own code: a factory of retrievers.", "--retriever", CONTEXT, metavar="PKG.MODULE:FACTORY"),
+    ] = None
+    encoder: Annotated[
+        str | None,
+        option("The encoder of the query (all-MiniLM-L6-v2).", "--encoder", CONTEXT, metavar="PATH|NAME"),
+    ] = None
+    min_relevance: Annotated[
+        float | None,
+        option("Least cosine of a chunk (0.7; of the sample any).", "--min-relevance", CONTEXT, min=-1.0, max=1.0),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class CaseOptions:
+    """Which cases are measured, which of them is judged, and how much is told."""
+
     two_stage: Annotated[
         bool, option("Also two-stage queries, with retrieval.", "--two-stage/--no-two-stage", CASES)
     ] = True
     variants: Annotated[
         bool,
-        option("Also warm prefixes, the high-level API, and overlaps.", "--variants/--no-variants", CASES),
+        option("Also the other prefix, the high-level API, and overlaps.", "--variants/--no-variants", CASES),
     ] = True
+    prefix: Annotated[
+        Literal["cold", "warm"] | None,
+        option("Is the prompt in the KV cache when it is judged? By default it is not.", "--prefix", CASES),
+    ] = None
+    overlap: Annotated[
+        Literal["none", "load", "retrieval", "load+retrieval"] | None,
+        option("What a two-stage query that is judged does during its draft.", "--overlap", CASES),
+    ] = None
+    explain: Annotated[bool, option("Show how each figure is computed.", "--explain", OUTPUT)] = False

@@ -49,13 +49,14 @@ def load_request(
         flash_attn=flash_attn,
         device=device,
         in_parallel=settings.parallel if starts.parallel is None else starts.parallel,
-        python=_interpreter(common.python),
+        python=interpreter(common.python),
         rpc_servers=tuple(starts.rpc or ()),
         env={SHOWN_VARIABLE: "1"} if common.debug else {},
     )
 
 
-def _interpreter(python: Path | None) -> str | None:
+def interpreter(python: Path | None) -> str | None:
+    """What --python names, once it is known to be there."""
     if python is None:
         return None
     import shutil

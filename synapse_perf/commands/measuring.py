@@ -71,7 +71,9 @@ def effort_of(profile: Profile, options: CommonOptions) -> Effort:
     )
 
 
-def carry_out(policy: Policy, planned: int, *, quiet: bool, attach: Attach | None = None) -> Outcome:
+def carry_out(
+    policy: Policy, planned: int, *, quiet: bool, attach: Attach | None = None, max_time_s: float | None = None
+) -> Outcome:
     """Run the trials that the policy asks for, with the progress display."""
     from synapse_perf.measure.session import run_trials
     from synapse_perf.report.progress import Progress
@@ -80,5 +82,10 @@ def carry_out(policy: Policy, planned: int, *, quiet: bool, attach: Attach | Non
     directory = state_directory() / "processes"
     with Progress(quiet=quiet) as progress:
         return run_trials(
-            policy, planned=planned, register_directory=directory, observe=progress.observe, attach=attach
+            policy,
+            planned=planned,
+            register_directory=directory,
+            observe=progress.observe,
+            attach=attach,
+            max_time_s=max_time_s,
         )

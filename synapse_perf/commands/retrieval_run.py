@@ -17,7 +17,7 @@ from synapse_perf.commands.measuring import carry_out, effort_of
 from synapse_perf.commands.retrieval_examination import Examination
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from synapse_perf.analyze.sampling import Arm
     from synapse_perf.analyze.stopping import Judgement
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
         Finding,
         Json,
         Metric,
-        MetricDefinition,
         Policy,
         Result,
         Subject,
@@ -194,7 +193,9 @@ class RetrievalRun:
         return recording
 
     def _judgement(self) -> Judgement:
-        return self.effort.judgement(_definitions(), self.profile_name, self.subject)
+        from synapse_perf.commands.retrieval_record import definitions
+
+        return self.effort.judgement(definitions(), self.profile_name, self.subject)
 
     def _result(self, outcome: Outcome, started_at: str, warnings: list[str]) -> Result:
         from synapse_perf.analyze.collect import metrics_of
@@ -203,11 +204,12 @@ class RetrievalRun:
         from synapse_perf.analyze.stopping import what_more_time_would_settle
         from synapse_perf.analyze.verdict import check_targets, overall_verdict
         from synapse_perf.commands.load_record import warnings_of
+        from synapse_perf.commands.retrieval_record import definitions
         from synapse_perf.host.environment import describe
         from synapse_perf.model import Result
 
         trials = (*outcome.trials, *self.examination.trials)
-        metrics = metrics_of(trials, _definitions(), self.effort.confidence) + self._tuning_metrics()
+        metrics = metrics_of(trials, definitions(), self.effort.confidence) + self._tuning_metrics()
         checks = check_targets(
             metrics,
             self.effort.targets,
@@ -255,7 +257,7 @@ class RetrievalRun:
         from synapse_perf.analyze.retrieval_concurrency import concurrency_findings
         from synapse_perf.analyze.retrieval_findings import findings_of
         from synapse_perf.analyze.targets import find_target
-        from synapse_perf.commands.load_explain import SEVERITIES
+        from synapse_perf.commands.retrieval_record import severest_first
 
         limit_s = find_target("cgrag-cold", self.effort.targets).limit
         confidence = self.effort.confidence
@@ -263,24 +265,12 @@ class RetrievalRun:
         findings += findings_of(metrics, self.request.open_modes[0], limit_s, confidence)
         findings += [*cache_findings(metrics, trials, confidence), *concurrency_findings(metrics, confidence)]
         findings += self.examination.findings
-        return tuple(sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity)))
+        return severest_first(findings)
 
     def _workload(self) -> dict[str, Json]:
-        searched = self.prepared.searched
-        encoder = searched.encoder
-        return {
-            "searched": {
-                "label": searched.label,
-                "description": searched.description,
-                "digest": searched.digest,
-                **self.prepared.facts,
-            },
-            "encoder": encoder and {"label": encoder.label, "digest": encoder.digest, "dimension": encoder.dimension},
-            "parameters": self.request.parameters(),
-            "digest": searched.digest,
-            **self.examination.facts,
-            **({"tuning": self.tuning.as_json()} if self.tuning is not None else {}),
-        }
+        from synapse_perf.commands.retrieval_record import workload_of
+
+        return workload_of(self.prepared, self.request, self.examination, self.tuning)
 
 
 def _step(arm: Arm, minimum: int) -> PlanStep:
@@ -289,10 +279,3 @@ def _step(arm: Arm, minimum: int) -> PlanStep:
     files = arm.spec.files if arm.spec.page_cache == "cold" else ()
     size = sum(Path(file).stat().st_size for file in files if Path(file).exists())
     return PlanStep(arm.name, arm.repeats or minimum, None, size)
-
-
-def _definitions() -> Mapping[str, MetricDefinition]:
-    from synapse_perf.benchmarks import bench_cgrag, concurrent_retrieval, index_recall, retrieval_caches
-
-    modules = (concurrent_retrieval, retrieval_caches, index_recall, bench_cgrag)
-    return {name: metric for module in modules for name, metric in module.METRICS.items()}

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from synapse_perf.analyze.retriever_seen import LARGE_BYTES, ReadFile, Seen
+from synapse_perf.analyze.retriever_seen import LARGE_BYTES, OneByOne, ReadFile, Seen
 from synapse_perf.analyze.sampling import Arm
 from synapse_perf.errors import InputError, MeasurementError, SynapsePerfError
 from synapse_perf.measure.death import NOT_STARTED, TOO_LONG
@@ -84,6 +84,7 @@ def read_probe(trial: Trial) -> Seen:
         is_async=facts["asynchronous"],
         results=facts["results"],
         warnings=(*facts.get("warnings", ()), *_warnings(facts)),
+        embedding=OneByOne(**facts["embedding"]) if facts.get("embedding") else None,
     )
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from synapse_perf.analyze.retrieval_plan import RetrievalRequest, RetrievalSet
 from synapse_perf.analyze.retriever_seen import Seen
+from synapse_perf.commands.measuring import effort_of
 from synapse_perf.commands.retrieval_examination import Examination
 from synapse_perf.commands.retrieval_preparation import finished_or_interrupted, set_directory, write_file
 from synapse_perf.commands.retrieval_run import RetrievalRun
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from synapse_perf.retrieval.queries import Query
 
 SAMPLE_QUERIES = "asked with the built-in queries, which are not about your documents: give your own with --queries"
+PATIENCE_SHARE = 0.2  # of the time that the run has
 IMPORT_TOLD_S = 0.005  # shorter ones are noise
 # A dry run starts none of the user's code.
 NOTHING_SEEN = Seen((), (), (), (), 0.0, 0.0, 0.0, 0.0, is_async=False, results=None, warnings=())
@@ -55,6 +58,7 @@ class RetrieverRun(RetrievalRun):
         carry_out: CarryOut,
     ) -> None:
         factory = parse_factory(source.retriever or "")
+        request = replace(request, timeout_s=_patience_s(request.timeout_s, profile, options))
         queries, is_given = _queries(source)
         directory = set_directory("retriever", *(query.text for query in queries))
         path = directory / "queries.jsonl"
@@ -72,8 +76,6 @@ class RetrieverRun(RetrievalRun):
 
     @cached_property
     def arms(self) -> list[Arm]:
-        from dataclasses import replace
-
         from synapse_perf.analyze.sampling import Arm
 
         minimum = self.effort.bounds.minimum
@@ -112,7 +114,7 @@ class RetrieverRun(RetrievalRun):
         from synapse_perf.analyze.retriever_findings import retriever_findings
         from synapse_perf.analyze.retriever_load_findings import retriever_cache_findings, retriever_load_findings
         from synapse_perf.analyze.targets import find_target
-        from synapse_perf.commands.load_explain import SEVERITIES
+        from synapse_perf.commands.retrieval_record import severest_first
 
         confidence, limit_s = self.effort.confidence, find_target("cgrag-cold", self.effort.targets).limit
         findings = [
@@ -120,7 +122,7 @@ class RetrieverRun(RetrievalRun):
             *retriever_cache_findings(metrics, trials, confidence, is_async=self.seen.is_async),
             *retriever_load_findings(metrics, confidence),
         ]
-        return tuple(sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity)))
+        return severest_first(findings)
 
     def _imports(self) -> dict[str, float]:
         return {name: seconds for name, seconds in self.seen.imports if seconds >= IMPORT_TOLD_S}
@@ -138,6 +140,12 @@ class RetrieverRun(RetrievalRun):
             # Of the questions and not of the code: a changed retriever is what a baseline is compared for.
             "digest": f"{self.retriever.factory} {digest}",
         }
+
+
+def _patience_s(usual_s: float, profile: Profile, options: CommonOptions) -> float:
+    """How long one process may take: more in a longer run, never more than the run."""
+    most_s = effort_of(profile, options).bounds.max_time_s
+    return usual_s if most_s is None else min(max(usual_s, PATIENCE_SHARE * most_s), most_s)
 
 
 def _prepared(factory: str, path: Path, queries: Sequence[Query]) -> Prepared:

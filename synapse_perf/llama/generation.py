@@ -19,6 +19,7 @@ from synapse_perf.llama.native_log import NativeLog
 
 TOP_K, TOP_P, MIN_P = 40, 0.95, 0.05  # llama.cpp's own defaults, and llama-cpp-python's
 NO_FREE_PLACE = 1  # what llama_decode answers when the KV cache is full
+_CHARACTERS_A_TOKEN = 16  # more than nearly any text has on average
 _LONGEST_PIECE = 256  # bytes; a longer piece is asked for again
 
 
@@ -85,8 +86,11 @@ class ChatModel:
         return found
 
     def cut(self, text: str, most: int) -> tuple[str, int]:
-        """A text with so many tokens at most, and how many it has."""
-        tokens = self.tokenise(text) if text else []
+        """A text with so many tokens at most, and how many it has; of a long one only what may be needed is read."""
+        beginning = text[: most * _CHARACTERS_A_TOKEN]
+        tokens = self.tokenise(beginning) if beginning else []
+        if len(tokens) <= most and len(beginning) < len(text):  # of very long words, or of blanks
+            tokens = self.tokenise(text)
         if len(tokens) <= most:
             return text, len(tokens)
         return b"".join(self._piece_of(token) for token in tokens[:most]).decode("utf-8", "ignore"), most

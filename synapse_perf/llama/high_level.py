@@ -49,7 +49,7 @@ class HighLevelChat:
 
     def __init__(self, low_level: Any, settings: LoadSettings, log: NativeLog) -> None:
         self._api = low_level
-        self.llama = _open(settings, log)
+        self.llama = open_model(settings, log)
         self._evaluated: list[int] = []  # tokens of each evaluation: the prompt's, then one at a time
         self._count_evaluations()
         self.loaded = LoadedModel()
@@ -99,7 +99,7 @@ class HighLevelChat:
         self.llama.eval = counted
 
 
-def _open(settings: LoadSettings, log: NativeLog) -> Any:
+def open_model(settings: LoadSettings, log: NativeLog) -> Any:
     """``Llama`` with these settings; LoadFailed with llama.cpp's words, which ``Llama`` itself does not pass on."""
     from llama_cpp import Llama
 

@@ -22,11 +22,18 @@ class Outcome:
 
 
 def run_trials(
-    policy: Policy, *, planned: int, register_directory: Path, observe: Observe, attach: Attach | None = None
+    policy: Policy,
+    *,
+    planned: int,
+    register_directory: Path,
+    observe: Observe,
+    attach: Attach | None = None,
+    max_time_s: float | None = None,
 ) -> Outcome:
     """Ask the policy, run the trial, ask again.
 
-    `planned` is the least number of trials, for the display; `attach` is for trials that a profiler watches.
+    `planned` is the least number of trials and `max_time_s` what they may take, both for the display; `attach` is for
+    trials that a profiler watches.
     """
     sweep(register_directory)
     register = Register(register_directory)
@@ -36,7 +43,7 @@ def run_trials(
         while (spec := policy(trials)) is not None:
             case = (spec.arm, tuple(sorted(spec.labels.items())))
             processes[case] += 1
-            observe(TrialStarted(spec, processes[case], len(trials), planned, _time_left(trials, planned)))
+            observe(TrialStarted(spec, processes[case], len(trials), planned, _time_left(trials, planned, max_time_s)))
             trial = run_trial(spec, processes[case], register=register, observe=observe, attach=attach)
             trials = (*trials, trial)
             observe(TrialFinished(trial))
@@ -48,7 +55,8 @@ def run_trials(
     return Outcome(trials, is_interrupted=False)
 
 
-def _time_left(trials: tuple[Trial, ...], planned: int) -> float | None:
+def _time_left(trials: tuple[Trial, ...], planned: int, max_time_s: float | None) -> float | None:
     if not trials:
         return None
-    return statistics.median(trial.wall_s for trial in trials) * max(planned - len(trials), 1)
+    left_s = statistics.median(trial.wall_s for trial in trials) * max(planned - len(trials), 1)
+    return left_s if max_time_s is None else min(left_s, max(max_time_s - sum(trial.wall_s for trial in trials), 0.0))

@@ -243,7 +243,9 @@ def _expanded(profile: Profile, directory: Path) -> Profile:
     retrieval = replace(profile.bench_cgrag, **expanded)
     if retrieval.encoder:
         retrieval = replace(retrieval, encoder=_model(retrieval.encoder, directory))
-    return replace(profile, models=models, profile_load=load, bench_cgrag=retrieval)
+    queries = profile.tier_latency.queries
+    latency = replace(profile.tier_latency, queries=queries and _path(queries, directory))
+    return replace(profile, models=models, profile_load=load, bench_cgrag=retrieval, tier_latency=latency)
 
 
 def _model(name_or_path: str, directory: Path) -> str:

@@ -17,7 +17,7 @@ OpenMode = Literal["read", "mmap", "ifc", "readahead"]
 RetrievalState = Literal["process-cold", "cold", "preloaded", "warm"]
 
 
-def _at_least(name: str, values: Iterable[int | None], minimum: int) -> None:
+def _at_least(name: str, values: Iterable[float | None], minimum: int) -> None:
     for value in values:
         if value is not None and value < minimum:
             raise InputError(f"{name} must be at least {minimum}, not {value}", "correct the value")
@@ -125,11 +125,17 @@ class TierLatencySettings:
     draft_tokens: int | None = None
     context_tokens: int | None = None  # of what is retrieved for a two-stage query
     is_fixed_length: bool | None = None
+    temperature: float | None = None  # 0: greedy
+    system: str | None = None
+    queries: str | None = None  # a file
+    queries_per_process: int | None = None
+    prefix: Literal["cold", "warm"] | None = None  # which is judged
+    overlap: Literal["none", "load", "retrieval", "load+retrieval"] | None = None  # of a two-stage query that is judged
 
     def __post_init__(self) -> None:
-        _at_least("tier-latency.max_tokens", [self.max_tokens], 1)
-        _at_least("tier-latency.context_tokens", [self.context_tokens], 1)
-        _at_least("tier-latency.draft_tokens", [self.draft_tokens], 1)
+        for name in ("max_tokens", "draft_tokens", "context_tokens", "queries_per_process"):
+            _at_least(f"tier-latency.{name}", [getattr(self, name)], 1)
+        _at_least("tier-latency.temperature", [self.temperature], 0)
 
 
 @dataclass(frozen=True, slots=True)

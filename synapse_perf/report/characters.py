@@ -26,6 +26,7 @@ _ASCII = str.maketrans(
         "“": '"',
         "”": '"',
         "\u00a0": " ",
+        **dict(zip("▁▂▃▄▅▆▇█", "_.:-=+*#", strict=True)),
     }
 )
 

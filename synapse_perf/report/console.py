@@ -266,7 +266,7 @@ def _waterfall(block: Waterfall, width: int, ascii_only: bool) -> RenderableType
 def _lane(lane: Lane, width: int, ascii_only: bool) -> list[RenderableType]:
     from rich.text import Text
 
-    lines = [Text(lane.title, "bold", overflow="fold"), Text(lane.total, overflow="fold")]
+    lines = [Text(lane.title, "bold", overflow="fold"), *([Text(lane.total, overflow="fold")] if lane.total else [])]
     label, value, share = (max(len(getattr(bar, name)) for bar in lane.bars) for name in ("label", "value", "share"))
     room = max(width - label - value - share - 3 * _GAP, 8)
     for bar in lane.bars:

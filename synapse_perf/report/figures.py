@@ -128,9 +128,10 @@ def where_of(labels: Labels, arm: str = "") -> str:
 
     The arm is added unless the labels say it.
     """
-    first = ("model", "device", "cache", "variant")
+    first = ("model", "tier", "device", "cache", "variant")
     rest = [f"{key}={value}" for key, value in sorted(labels.items()) if key not in (*first, "phase") and value]
-    told = ", ".join([labels[key] for key in first if labels.get(key)] + rest)
+    named = [labels[key] for key in first if labels.get(key)]
+    told = ", ".join(dict.fromkeys(named + rest))
     return told if arm in told else ", ".join(part for part in (told, arm) if part)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable
+from typing import NamedTuple
 
 from synapse_perf.analyze.latency_rows import (
     AFTER_SWAP,
@@ -27,59 +28,86 @@ from synapse_perf.report.figures import format_middle
 from synapse_perf.report.latency_runs import Asked
 from synapse_perf.report.retrieval_preloading import ratio_bounds, ratio_text
 
+_RATIO = "ratio"  # stands for it
 _LEGEND = "Ratio: of the medians; an interval that holds 1 shows no difference, ~ has too few processes for one."
 
 
-def contrasts_section(asked: Asked) -> Section | None:
-    """A table for each kind of contrast; None without any."""
-    tables = [make(asked) for make in (_prefixes, _apis, _starts, _overlaps)]
-    blocks: list[Block] = [table for table in tables if table]
+class _Line(NamedTuple):
+    """One row, and whether the two that it compares differ beyond doubt."""
+
+    row: Row
+    differs: bool
+
+
+class _Contrast(NamedTuple):
+    """All rows of a kind under their headings; `name` is for where they are not shown."""
+
+    name: str
+    columns: tuple[str, ...]
+    lines: list[_Line]
+    is_always_shown: bool = False
+
+
+def contrasts_section(asked: Asked, *, is_brief: bool = False) -> Section | None:
+    """A table for each kind of contrast; None without any. A brief one only names what shows no difference."""
+    contrasts = [make(asked) for make in (_prefixes, _apis, _starts, _overlaps)]
+    left_out: list[str] = []
+    blocks: list[Block] = []
+    for contrast in contrasts:
+        shown = [line.row for line in contrast.lines if line.differs or contrast.is_always_shown or not is_brief]
+        hidden = [line.row.cells[0].text for line in contrast.lines if line.row not in shown]
+        left_out += [f"{contrast.name} ({', '.join(hidden)})"] if hidden else []
+        if shown:
+            blocks.append(_table(contrast.columns, shown))
+    if left_out:
+        blocks.append(Paragraph(f"No difference shown, or too few processes for one: {'; '.join(left_out)}."))
     return Section("Apart from these", (*blocks, Paragraph(_LEGEND, "quiet"))) if blocks else None
 
 
-def _table(columns: tuple[str, ...], rows: list[Row]) -> Table | None:
+def _table(columns: tuple[str, ...], rows: list[Row]) -> Table:
     heads = (Column(columns[0], shrink="wrap"), *(Column(title, "right") for title in columns[1:]))
-    return Table(heads, tuple(rows)) if rows else None
+    return Table(heads, tuple(rows))
 
 
-def _row(name: str, *texts: str) -> Row:
-    return Row((Cell(name), *map(Cell, texts)))
+def _line(name: str, above: Metric, below: Metric, *texts: str) -> _Line:
+    """`texts` may hold the place of the ratio of the two metrics."""
+    bounds = ratio_bounds(above, below)
+    ratio = ratio_text(above, below)
+    told = ratio if not ratio or bounds else f"~{ratio}"
+    row = Row((Cell(name), *(Cell(told if text == _RATIO else text) for text in texts)))
+    return _Line(row, bounds is not None and not bounds[0] <= 1 <= bounds[1])
 
 
-def _ratio(above: Metric, below: Metric) -> str:
-    """With its interval; one that has none is marked."""
-    text = ratio_text(above, below)
-    return text if not text or ratio_bounds(above, below) else f"~{text}"
-
-
-def _each(asked: Asked, start: str, row: Callable[[Queries, Queries], Row | None]) -> list[Row]:
-    """A row for each reference with a variant of this kind, which is shown by that."""
-    rows = []
+def _each(asked: Asked, start: str, line: Callable[[Queries, Queries], _Line | None]) -> list[_Line]:
+    """One for each reference with a variant of this kind, which is shown by that."""
+    lines = []
     for reference in asked.references:
         for variant in variants_beginning(asked.groups, reference, start):
-            found = row(reference, variant)
+            found = line(reference, variant)
             if found:
                 asked.mark_group(variant)
-                rows.append(found)
-    return rows
+                lines.append(found)
+    return lines
 
 
-def _prefixes(asked: Asked) -> Table | None:
+def _prefixes(asked: Asked) -> _Contrast:
     """The first token, which is all that a prefix in the KV cache changes, and the whole."""
 
-    def row(reference: Queries, other: Queries) -> Row | None:
-        first, second = reference.metrics.get(TTFT), other.metrics.get(TTFT)
-        if not (first and second and reference.latency and other.latency):
+    def line(reference: Queries, other: Queries) -> _Line | None:
+        cold, warm = (other, reference) if reference.prefix == "warm" else (reference, other)
+        first, second = cold.metrics.get(TTFT), warm.metrics.get(TTFT)
+        if not (first and second and cold.latency and warm.latency):
             return None
         pair = f"{format_middle(first)} / {format_middle(second)}"
-        whole = f"{format_middle(reference.latency)} / {format_middle(other.latency)}"
-        return _row(asked.name(reference), pair, _ratio(first, second), whole, _reused(other.latency))
+        whole = f"{format_middle(cold.latency)} / {format_middle(warm.latency)}"
+        return _line(asked.name(reference), first, second, pair, _RATIO, whole, _reused(warm.latency))
 
-    rows = _each(asked, PREFIX, row)
+    lines = _each(asked, PREFIX, line)
     for one in asked.groups:  # their starts, and the time that loading took, are those of the tier
         if one.labels.get("variant", "").startswith(PREFIX) and one.phases and not one.latency:
             asked.mark_group(one)
-    return _table(("prefix: cold / warm", "first token", "ratio", "query", "reused"), rows)
+    columns = ("cold / warm", "first token", "ratio", "query", "reused")
+    return _Contrast("the prefix", columns, lines, is_always_shown=True)
 
 
 def _reused(latency: Metric) -> str:
@@ -89,23 +117,21 @@ def _reused(latency: Metric) -> str:
     return f"{statistics.median(reused):.0f} of {statistics.median(prompt):.0f}"
 
 
-def _apis(asked: Asked) -> Table | None:
-    rows = []
+def _apis(asked: Asked) -> _Contrast:
+    lines = []
     for reference in asked.references:
         own, high = (beside(asked.groups, reference, name) for name in (OWN_LOOP, HIGH_LEVEL))
         if own and high and own.latency and high.latency:
             asked.mark_group(own)
             asked.mark_group(high)
-            ratio = _ratio(high.latency, own.latency)
-            rows.append(
-                _row(asked.name(reference), format_middle(high.latency), format_middle(own.latency), ratio),
-            )
-    return _table(("high-level API", "Llama()", "own loop", "ratio"), rows)
+            texts = (format_middle(high.latency), format_middle(own.latency), _RATIO)
+            lines.append(_line(asked.name(reference), high.latency, own.latency, *texts))
+    return _Contrast("the high-level API", ("high-level API", "Llama()", "own loop", "ratio"), lines)
 
 
-def _starts(asked: Asked) -> Table | None:
+def _starts(asked: Asked) -> _Contrast:
     """The first query of a process; where its model had to be swapped in for it, the load is on its path too."""
-    rows = []
+    lines = []
     for reference in asked.references:
         first, after = (beside(asked.groups, reference, name) for name in (FIRST, AFTER_SWAP))
         if first is None or first.latency is None or reference.latency is None:
@@ -116,9 +142,10 @@ def _starts(asked: Asked) -> Table | None:
         asked.mark([load for load in [_load(asked, reference)] if load])
         texts = (format_middle(first.latency), format_middle(reference.latency))
         swapped = format_middle(after.latency) if after else ""
-        rows.append(_row(asked.name(reference), *texts, _ratio(first.latency, reference.latency), swapped))
+        lines.append(_line(asked.name(reference), first.latency, reference.latency, *texts, _RATIO, swapped))
     _mark_other_starts(asked)
-    return _table(("first query of a process", "first", "steady", "ratio", "with its load"), rows)
+    columns = ("first query of a process", "first", "steady", "ratio", "with its load")
+    return _Contrast("the first query of a process", columns, lines, is_always_shown=True)  # a swap has its row there
 
 
 def _load(asked: Asked, reference: Queries) -> Metric | None:
@@ -134,19 +161,20 @@ def _load(asked: Asked, reference: Queries) -> Metric | None:
 
 
 def _mark_other_starts(asked: Asked) -> None:
-    """First answers with another prefix tell nothing new."""
+    """First answers with another prefix or overlap tell nothing new."""
     shown = {(one.tier, one.complexity) for one in asked.references}
     for group in asked.groups:
-        if group.variant in (FIRST, AFTER_SWAP) and (group.tier, group.complexity) in shown:
+        if group.variant.split(" ")[0] in (FIRST, AFTER_SWAP) and (group.tier, group.complexity) in shown:
             asked.mark_group(group)
 
 
-def _overlaps(asked: Asked) -> Table | None:
-    def row(reference: Queries, other: Queries) -> Row | None:
+def _overlaps(asked: Asked) -> _Contrast:
+    def line(reference: Queries, other: Queries) -> _Line | None:
         if not (reference.latency and other.latency):
             return None
-        what = other.variant.removeprefix(OVERLAP).replace("+", " and ")
-        texts = (format_middle(other.latency), format_middle(reference.latency))
-        return _row(f"{what} during the draft", *texts, _ratio(other.latency, reference.latency))
+        what = other.variant.removeprefix(OVERLAP).replace("none", "nothing")
+        texts = (format_middle(other.latency), format_middle(reference.latency), _RATIO)
+        return _line(what, other.latency, reference.latency, *texts)
 
-    return _table(("two-stage query", "overlapped", "in turn", "ratio"), _each(asked, OVERLAP, row))
+    columns = ("two-stage query, during its draft", "so", "as judged", "ratio")
+    return _Contrast("during the draft of a two-stage query", columns, _each(asked, OVERLAP, line))

@@ -20,7 +20,7 @@ def sentences(asked: Asked) -> list[str]:
 
 
 def _sentence(asked: Asked, group: Queries, latency: Metric) -> str:
-    name = asked.name(group)
+    name = asked.name(group) + (" with its prompt in the KV cache" if group.prefix == "warm" else "")
     made = made_of(group, latency)
     text = f"{name[:1].upper()}{name[1:]}: {_figure(asked, latency)}"
     return f"{text}; {made}." if made else f"{text}."

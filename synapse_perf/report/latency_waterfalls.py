@@ -20,6 +20,7 @@ _NAMES = {
     "draft.generation": "  generation",
 }
 _SMALL = 0.02  # of the whole: such neighbours share a line
+_SMALL_IN_BRIEF = 0.05
 _TRIFLE = 0.001  # a residual below it is not told
 
 
@@ -29,48 +30,54 @@ class _Part(NamedTuple):
     kind: BarKind = "phase"
 
 
-class _Sample(NamedTuple):
+class SampledQuery(NamedTuple):
     """One query: which process measured it, and which of its own it was."""
 
     trial: tuple[str, int]
     place: int
+    of: int  # samples of that process
     total_s: float
 
 
-def waterfall_section(asked: Asked) -> Section | None:
-    """A lane for each tier whose parts are known; None without any."""
-    lanes = [lane for group in asked.references if (lane := lane_of(asked, group)) is not None]
+def waterfall_section(asked: Asked, *, is_brief: bool = False) -> Section | None:
+    """A lane for each tier whose parts are known; None without any. A brief one has its small parts together."""
+    found = (lane_of(asked, group, is_brief=is_brief) for group in asked.references)
+    lanes = [Lane(f"{one.title}: {one.total}", "", one.bars) if is_brief else one for one in found if one is not None]
     return Section("Where the time of the median query goes", (Waterfall(tuple(lanes)),)) if lanes else None
 
 
-def lane_of(asked: Asked, group: Queries) -> Lane | None:
+def lane_of(asked: Asked, group: Queries, *, is_brief: bool = False) -> Lane | None:
     """One real query, that which lies nearest the median; its parts add up to it."""
     assert group.latency is not None
-    median_query = _nearest(group.latency)
+    median_query = nearest_the_median(group.latency)
     is_two_stage = "draft" in group.phases
-    parts = _path(group, median_query) if is_two_stage else _parts(group.latency, median_query)
+    parts = _path(group, median_query) if is_two_stage else _parts(group.latency, median_query, is_brief)
     if not parts:
         return None
     asked.mark(group.phases[name] for name in group.phases)
     return Lane(asked.name(group), _total(group, median_query), _bars(parts, median_query.total_s))
 
 
-def _nearest(latency: Metric) -> _Sample:
+def nearest_the_median(latency: Metric) -> SampledQuery:
+    """A real query, no mean of several."""
     middle = middle_of(latency)
     samples = [
-        _Sample((trial.arm, trial.process), place, value)
+        SampledQuery((trial.arm, trial.process), place, len(trial.samples), value)
         for trial in latency.trials
         for place, value in enumerate(trial.samples)
     ]
     return min(samples, key=lambda sample: abs(sample.total_s - middle))
 
 
-def _parts(latency: Metric, query: _Sample) -> list[_Part]:
-    """Small neighbours as one line; nothing where the parts of this query are not known."""
-    seconds = {name: _fact(latency, f"{name}_s", query) for name in PARTS}
+def _parts(latency: Metric, query: SampledQuery, is_brief: bool) -> list[_Part]:
+    """Small neighbours as one line, or all as the last one; nothing where the parts of this query are not known."""
+    seconds = {name: fact_of(latency, f"{name}_s", query) for name in PARTS}
     known = [(name, float(value)) for name, value in seconds.items() if isinstance(value, int | float)]
     if len(known) < len(PARTS):
         return []
+    if is_brief:
+        large = [_Part(name, value) for name, value in known if value >= _SMALL_IN_BRIEF * query.total_s]
+        return [*large, _Part("the rest", sum(value for _, value in known) - sum(one.seconds for one in large))]
     merged: list[_Part] = []
     for name, value in known:
         last = merged[-1] if merged else None
@@ -81,16 +88,16 @@ def _parts(latency: Metric, query: _Sample) -> list[_Part]:
     return merged
 
 
-def _path(group: Queries, query: _Sample) -> list[_Part]:
+def _path(group: Queries, query: SampledQuery) -> list[_Part]:
     """The phases of this query one after the other; those of the draft below it."""
     parts: list[_Part] = []
     for name in _PATH:
-        value = _sample(group.phases.get(name), query)
+        value = sample_of(group.phases.get(name), query)
         least = _TRIFLE * query.total_s if name == "residual" else 0.0
         if value is None or value <= least:
             continue
         parts.append(_Part(name, value, "residual" if name == "residual" else "phase"))
-        inside = ((part, _sample(group.phases.get(part), query)) for part in _INSIDE.get(name, ()))
+        inside = ((part, sample_of(group.phases.get(part), query)) for part in _INSIDE.get(name, ()))
         parts += [_Part(part, seconds, "part") for part, seconds in inside if seconds is not None]
     return parts
 
@@ -117,12 +124,12 @@ def _bars(parts: Sequence[_Part], total_s: float) -> tuple[Bar, ...]:
     return tuple(bars)
 
 
-def _total(group: Queries, query: _Sample) -> str:
+def _total(group: Queries, query: SampledQuery) -> str:
     """How long it took and how long it was."""
     assert group.latency is not None
-    first_s = _sample(group.metrics.get(TTFT), query)
+    first_s = sample_of(group.metrics.get(TTFT), query)
     prompt, reused, answer = (
-        _fact(group.latency, f"{name}_tokens", query) for name in ("prompt", "reused", "generated")
+        fact_of(group.latency, f"{name}_tokens", query) for name in ("prompt", "reused", "generated")
     )
     told = [
         format_duration(query.total_s),
@@ -133,15 +140,16 @@ def _total(group: Queries, query: _Sample) -> str:
     return ", ".join(part for part in told if part)
 
 
-def _sample(metric: Metric | None, query: _Sample) -> float | None:
+def sample_of(metric: Metric | None, query: SampledQuery) -> float | None:
     """What another metric says of the same query; it has as many samples, or cannot be told apart."""
     for trial in metric.trials if metric else ():
-        if (trial.arm, trial.process) == query.trial and query.place < len(trial.samples):
+        if (trial.arm, trial.process) == query.trial and len(trial.samples) == query.of:
             return trial.samples[query.place]
     return None
 
 
-def _fact(metric: Metric, name: str, query: _Sample) -> Fact:
+def fact_of(metric: Metric, name: str, query: SampledQuery) -> Fact:
+    """What was noted of this query."""
     for trial in metric.trials:
         values = trial.facts.get(name, ())
         if (trial.arm, trial.process) == query.trial and query.place < len(values):

@@ -39,7 +39,9 @@ def render(
         return _escape_json(dumps(result)) if plain else dumps(result)
     from synapse_perf.report.sections import sections_of
 
-    return document_text(sections_of(result), kind, width=width, color=color, ascii_only=plain)
+    return document_text(
+        sections_of(result, is_brief=kind == "console"), kind, width=width, color=color, ascii_only=plain
+    )
 
 
 def document_text(

@@ -46,6 +46,7 @@ COLD_STATES = {
 }
 ANSWER = "retrieve"  # the counters of all its stages together
 _SMALL = 0.01  # of the total: shorter stages of the answer share a row, and the picture leaves such stages out
+_BRIEF_SMALL = 0.05
 _TWO_TOTALS = "Two totals: cgrag-cold judges index-cold."
 _WITHOUT = "Without: the total had the stage taken no time."
 _COUNTED = "Major: page faults that read a file."
@@ -62,8 +63,8 @@ class _Entry:
     is_residual: bool = False
 
 
-def cold_section(measured: Measured) -> Section | None:
-    """A ledger for each state that was measured, the price of opening late, and a picture."""
+def cold_section(measured: Measured, *, is_brief: bool = False) -> Section | None:
+    """A ledger for each state that was measured, the price of opening late, and, unless it is brief, a picture."""
     found = [group for state in COLD_STATES for group in _of_state(measured, state)]
     blocks: list[Block] = []
     for group in found:
@@ -71,11 +72,11 @@ def cold_section(measured: Measured) -> Section | None:
         if group.state == "cold" and "first_retrieve" in group.stages:
             meaning = "the module is imported, nothing is built"
         blocks.append(Paragraph(f"{name}: {meaning} ({_certainty(group)})", "strong"))
-        blocks.append(_table(group, has_parts=group is found[0]))
+        blocks.append(_table(group, has_parts=group is found[0], small=_BRIEF_SMALL if is_brief else _SMALL))
     if blocks:
         blocks.append(Paragraph(_legend(found), "quiet"))
     blocks += preloading_blocks(measured)
-    lanes = tuple(lane for lane in map(_lane, found) if lane)
+    lanes = () if is_brief else tuple(lane for lane in map(_lane, found) if lane)
     if lanes:
         blocks.append(Waterfall(lanes))
     return Section("Cold: the first retrieval", tuple(blocks)) if blocks else None
@@ -117,7 +118,7 @@ def _certainty(group: Retrievals) -> str:
 # --- the table -------------------------------------------------------------------------------------------------------
 
 
-def _table(group: Retrievals, *, has_parts: bool) -> Table:
+def _table(group: Retrievals, *, has_parts: bool, small: float) -> Table:
     """The stages of the answer one by one where no table before has them."""
     total = group.total
     assert total is not None
@@ -130,12 +131,12 @@ def _table(group: Retrievals, *, has_parts: bool) -> Table:
         Column("major", "right"),
         Column("read", "right"),
     )
-    rows = [_row(entry, total) for entry in _entries(group) if has_parts or not entry.is_part]
+    rows = [_row(entry, total) for entry in _entries(group, small) if has_parts or not entry.is_part]
     cells = ("total", format_middle(total), format_interval(total), "", "", *_counts(total, ""))
     return Table(columns, (*rows, Row(tuple(Cell(text, "strong") for text in cells))))
 
 
-def _entries(group: Retrievals) -> Iterator[_Entry]:
+def _entries(group: Retrievals, small: float = _SMALL) -> Iterator[_Entry]:
     """The stages in their order; those of the answer under their sum, where there are several."""
     answer = [name for name in ANSWER_STAGES if name in group.stages]
     whole = sum_of([group.stages[name] for name in answer]) if len(answer) > 1 else None
@@ -144,11 +145,11 @@ def _entries(group: Retrievals) -> Iterator[_Entry]:
             yield _Entry(stage_label(name), metric, name, is_residual=name == "residual")
         elif name == answer[0]:
             yield _Entry("answer", whole, ANSWER)
-            yield from _parts(group, answer)
+            yield from _parts(group, answer, small)
 
 
-def _parts(group: Retrievals, answer: list[str]) -> Iterator[_Entry]:
-    limit = _SMALL * (middle(group.total) or 0.0)
+def _parts(group: Retrievals, answer: list[str], small: float) -> Iterator[_Entry]:
+    limit = small * (middle(group.total) or 0.0)
     for is_small, names in groupby(answer, lambda name: (middle(group.stages[name]) or 0.0) < limit):
         several = list(names)
         joined = sum_of([group.stages[name] for name in several]) if is_small and len(several) > 1 else None

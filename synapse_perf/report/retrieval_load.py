@@ -37,8 +37,11 @@ def load_section(measured: Measured) -> Section | None:
         Column(""),
     )
     ordered = sorted(steps.items(), key=lambda pair: _place(*pair[0]))
-    rows = [row for (strategy, variant), levels in ordered for row in _rows(strategy, variant, levels)]
+    reasons = [top.reason for _, levels in ordered if (top := knee(levels)).step is None]
+    same = reasons[0] if len(set(reasons)) == 1 and len(reasons) == len(ordered) > 1 else ""
+    rows = [row for (strategy, variant), levels in ordered for row in _rows(strategy, variant, levels, same)]
     blocks: list[Block] = [Table(columns, tuple(rows))]
+    blocks += [Paragraph(f"No knee in any way: {same}.")] if same else []
     every = [step for levels in steps.values() for step in levels]
     blocks += [Paragraph(_answers(every) + _idle(measured)), Paragraph(_LEGEND, "quiet")]
     return Section("Under load", tuple(blocks))
@@ -52,14 +55,20 @@ def _place(strategy: str, variant: str) -> tuple[int, str, str]:
     return (STRATEGIES.index(strategy) if strategy in STRATEGIES else len(STRATEGIES), strategy, variant)
 
 
-def _rows(strategy: str, variant: str, steps: list[LoadStep]) -> list[Row]:
+def _in_words(variant: str) -> str:
+    """``omp_threads=default`` in words, where a narrow column can break it."""
+    name, _, value = variant.partition("=")
+    return f"OpenMP {value}" if name in ("omp_threads", "OMP_NUM_THREADS") else variant
+
+
+def _rows(strategy: str, variant: str, steps: list[LoadStep], told_below: str) -> list[Row]:
     top = knee(steps)
-    name = f"{strategy}, {variant}" if variant else strategy
+    name = f"{strategy}, {_in_words(variant)}" if variant else strategy
     shown = _chosen(steps, top.step)
     rows = []
     for place, step in enumerate(shown):
         is_last = place == len(shown) - 1
-        note = f"no knee: {top.reason}" if top.step is None and is_last else ""
+        note = f"no knee: {top.reason}" if top.step is None and is_last and top.reason != told_below else ""
         rows.append(_row("" if place else name, step, "knee" if step is top.step else "", note))
     return rows
 

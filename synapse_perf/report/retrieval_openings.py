@@ -20,17 +20,29 @@ from synapse_perf.units import format_bytes
 
 MODES = ("read", "mmap", "ifc", "readahead")
 BOTH = "open+search"
-_STATES = ("cold", "file-cached")
+_CACHED = "file-cached"
+_STATES = ("cold", _CACHED)
 _COLUMNS = ("open", "first_search", BOTH, "next_search")
 _LEGEND = "Both: open and first search; next: a later search; memory: the process's own."
+_BRIEF_LEGEND = (
+    "Both: open and first search of a file that is not in the page cache; cached: of one that is; memory: the "
+    "process's own."
+)
 
 
-def openings_section(measured: Measured) -> Section | None:
-    """A row for each way and each state of the page cache; None where none was measured."""
+def openings_section(measured: Measured, *, is_brief: bool = False) -> Section | None:
+    """A row for each way and each state of the page cache; None where none was measured.
+
+    A brief one has a row for each way, with the file not in the page cache if that was measured, and one figure of it
+    where it is.
+    """
     groups = [*measured.take_with("open"), *measured.take_with("open", "cache")]
     if not groups:
         return None
     groups.sort(key=lambda group: (_mode_rank(group), _state_rank(group)))
+    cached = {group.labels["open"]: group for group in groups if group.state == _CACHED}
+    not_cached = [group for group in groups if group.state != _CACHED]
+    is_brief = is_brief and 0 < len(not_cached) < len(groups)
     columns = (
         Column("mode"),
         Column("file is"),
@@ -38,29 +50,44 @@ def openings_section(measured: Measured) -> Section | None:
         Column("first", "right"),
         Column("both", "right"),
         Column(interval_title(group.stages.get(BOTH) for group in groups), "right"),
-        Column("next", "right"),
+        Column("cached" if is_brief else "next", "right"),
         Column("memory", "right"),
     )
     best = {state: _fastest(_of_state(groups, state)) for state in dict.fromkeys(group.state for group in groups)}
     rows, last = [], ""
-    for group in groups:
+    for group in not_cached if is_brief else groups:
         mode = group.labels["open"]
-        rows.append(_row(group, "" if mode == last else mode, _trap_note(group, best[group.state])))
+        beside = cached.get(mode)
+        note = _trap_note(group, best[group.state])
+        rows.append(_row(group, "" if mode == last else mode, note, _brief_cells(group, beside) if is_brief else None))
         last = mode
     blocks: list[Block] = [Table(columns, tuple(rows))]
     told = [text for state in best if (text := _told(_of_state(groups, state), state))]
     blocks += [Paragraph(f"First result soonest {'; '.join(told)}.")] if told else []
-    return Section("Opening the index", (*blocks, Paragraph(_LEGEND, "quiet")))
+    return Section("Opening the index", (*blocks, Paragraph(_BRIEF_LEGEND if is_brief else _LEGEND, "quiet")))
 
 
-def _row(group: Retrievals, mode: str, note: str) -> Row:
+def _row(group: Retrievals, mode: str, note: str, brief: tuple[str, str] | None) -> Row:
+    """`brief` are the state and the last time of a brief table."""
     found = [group.stages.get(stage) for stage in _COLUMNS]
     both = group.stages.get(BOTH)
     memory = _fact(group, "anonymous_bytes")
     first, search, together, following = map(format_middle, found)
+    state = _state(group)
+    if brief is not None:
+        state, following = brief
     texts = (format_interval(both), following, "" if memory is None else format_bytes(memory))
-    state = ("not certified cold" if group.labels.get("cache") == UNCERTIFIED else group.state).replace("file-", "")
     return Row((*map(Cell, (mode, state, first, search)), Cell(together, "strong"), *map(Cell, texts)), note)
+
+
+def _state(group: Retrievals) -> str:
+    return "not certified cold" if group.labels.get("cache") == UNCERTIFIED else group.state.removeprefix("file-")
+
+
+def _brief_cells(group: Retrievals, cached: Retrievals | None) -> tuple[str, str]:
+    """The state only where it is not that of the others, and the time with the file in the page cache."""
+    state = _state(group)
+    return "" if state == group.state else state, format_middle(cached.stages.get(BOTH)) if cached else ""
 
 
 def _fact(group: Retrievals, name: str) -> float | None:

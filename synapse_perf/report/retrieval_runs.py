@@ -75,9 +75,13 @@ class Measured:
         """These are shown."""
         self._shown.update(metric.key for metric in metrics)
 
+    def find_with(self, *names: str) -> list[Retrievals]:
+        """All retrievals that have a state and labels of these names, and no others, which are not shown in full."""
+        return [group for group in self._groups if set(_told(group)) == {"state", *names}]
+
     def take_with(self, *names: str) -> list[Retrievals]:
-        """All retrievals that have a state and labels of these names, and no others."""
-        return [self.show(group) for group in self._groups if set(_told(group)) == {"state", *names}]
+        """The same, to be shown."""
+        return [self.show(group) for group in self.find_with(*names)]
 
     def left(self) -> list[Metric]:
         return [metric for metric in self.metrics if metric.key not in self._shown]

@@ -1,4 +1,8 @@
-"""What does a report of bench-cgrag tell, in which order? The verdict first, then cold, warm, and what was tried."""
+"""What does a report of bench-cgrag tell, in which order? The verdict first, then cold, warm, and what was tried.
+
+A brief one, for terminals, has every number that decides; pictures of numbers, what made no difference and facts that
+ask for nothing are in Markdown and in the result file in full.
+"""
 
 from __future__ import annotations
 
@@ -17,29 +21,35 @@ from synapse_perf.report.retrieval_runs import Measured
 from synapse_perf.report.retrieval_settings import retrieval_settings_section
 from synapse_perf.report.retrieval_stages import warm_section
 from synapse_perf.report.retrieval_tuning import tuning_section
-from synapse_perf.report.retrieval_variants import retrieval_variants_section
+from synapse_perf.report.retrieval_variants import no_difference, retrieval_variants_section
 from synapse_perf.report.retrieval_verdict import sentences
 from synapse_perf.report.targets_table import targets_section
 from synapse_perf.report.verdict import verdict_section
 
 
-def retrieval_sections(result: Result) -> Document:
+def retrieval_sections(result: Result, *, is_brief: bool = False) -> Document:
     measured = Measured(result)
+    same = no_difference(measured) if is_brief else ""
     parts = [
         verdict_section(result, sentences(result, measured)),
-        cold_section(measured),
-        warm_section(measured),
-        openings_section(measured),
-        retrieval_variants_section(measured),
+        cold_section(measured, is_brief=is_brief),
+        warm_section(measured, is_brief=is_brief, below=same),
+        openings_section(measured, is_brief=is_brief),
+        None if same else retrieval_variants_section(measured),
         recall_section(measured),
         tuning_section(measured, result),
         load_section(measured),
         caches_section(measured),
         metrics_section(measured.left()),  # last of those that take metrics
-        findings_section(result),
-        targets_section(result),
+        findings_section(result, is_brief=is_brief, has_notes=True),
+        None if is_brief and _tells_every_target(result) else targets_section(result),
         comparisons_section(result),
-        retrieval_settings_section(result),
+        retrieval_settings_section(result, is_brief=is_brief),
         *problem_sections(result),
     ]
     return tuple(part for part in parts if part is not None)
+
+
+def _tells_every_target(result: Result) -> bool:
+    """Whether the verdict says it all: of a sample it has each figure with its limit, and none is met or missed."""
+    return result.subject == "sample" and all(check.observed is not None for check in result.checks)

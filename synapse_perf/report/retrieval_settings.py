@@ -19,8 +19,8 @@ _RANDOM = "random weights"
 _NO_RANKING = "rankings mean nothing, times do"
 
 
-def retrieval_settings_section(result: Result) -> Section | None:
-    """None where the result holds no settings."""
+def retrieval_settings_section(result: Result, *, is_brief: bool = False) -> Section | None:
+    """None where the result holds no settings; a brief one leaves out the plan."""
     workload, plan = without_digests(result.workload), without_digests(result.plan)
     assert isinstance(workload, dict)
     assert isinstance(plan, dict)
@@ -32,7 +32,7 @@ def retrieval_settings_section(result: Result) -> Section | None:
     rows = [("searched", _searched(searched, is_sample=result.subject == "sample")), ("queries", _queries(searched))]
     rows += [("dimensions", dimension), ("encoder", _encoder(encoder))]
     rows += [(key.replace("_", " "), _text(key, one)) for key, one in workload.items() if key not in _LOOKED_AT]
-    rows += [("tuning", _tuning(tuning)), ("plan", format_evidence(plan) if plan else "")]
+    rows += [("tuning", _tuning(tuning)), ("plan", format_evidence(plan) if plan and not is_brief else "")]
     kept = tuple((name, text) for name, text in rows if text)
     return Section("Settings", (Fields(kept),)) if kept else None
 

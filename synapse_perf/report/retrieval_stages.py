@@ -18,11 +18,12 @@ from synapse_perf.report.retrieval_runs import TOTAL, Measured, confidence_of, s
 from synapse_perf.units import format_duration, format_percent, format_value
 
 _TAIL = 0.95
+_BRIEF_LEGEND = "CPU: of all threads."
 _LEGEND = "Each p50 is the median of the processes' own; CPU: of all threads."
 
 
-def warm_section(measured: Measured) -> Section | None:
-    """The stages of the warm state and their total; None where that was not measured.
+def warm_section(measured: Measured, *, is_brief: bool = False, below: str = "") -> Section | None:
+    """The stages of the warm state and their total, and what is told below; None where that was not measured.
 
     Where there are vectors alone, the search is all there is.
     """
@@ -41,7 +42,10 @@ def warm_section(measured: Measured) -> Section | None:
     )
     rows = [_row(stage_label(name), name, metric, whole) for name, metric in warm.stages.items() if metric is not whole]
     rows.append(_row(stage_label(whole.labels.get("stage", TOTAL)), "", whole, whole))
-    return Section("Warm: one query at a time", (Table(columns, tuple(rows)), *_notes(whole)))
+    return Section(
+        "Warm: one query at a time",
+        (Table(columns, tuple(rows)), *_notes(whole, is_brief), *([Paragraph(below)] if below else [])),
+    )
 
 
 def _row(label: str, name: str, metric: Metric, total: Metric) -> Row:
@@ -63,12 +67,12 @@ def _percentile(value: float | None, unit: str) -> str:
     return "none" if value is None else format_value(value, unit)
 
 
-def _notes(total: Metric) -> list[Block]:
+def _notes(total: Metric, is_brief: bool) -> list[Block]:
     count, processes = total.summary.count, total.summary.processes
     counted = f"{count} {'query' if count == 1 else 'queries'} in {processes} process{'' if processes == 1 else 'es'}"
     discarded = [values[0] for trial in total.trials if (values := _discarded(trial.facts))]
     parts = [counted]
-    if discarded:
+    if discarded and not is_brief:
         low, high = min(discarded), max(discarded)
         span = f"{low:.0f}" if low == high else f"{low:.0f} to {high:.0f}"
         parts.append(f"{span} warm-ups discarded in each")
@@ -78,7 +82,7 @@ def _notes(total: Metric) -> list[Block]:
     repeated = fact_values(total, "repeated")
     if any(repeated):
         parts.append(f"{format_percent(sum(repeated) / len(repeated))} of the queries had been asked before")
-    return [Paragraph(f"{'; '.join(parts)}. {_LEGEND}", "quiet")]
+    return [Paragraph(f"{'; '.join(parts)}. {_BRIEF_LEGEND if is_brief else _LEGEND}", "quiet")]
 
 
 def _discarded(facts: object) -> list[float]:

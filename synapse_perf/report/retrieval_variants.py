@@ -34,6 +34,23 @@ def retrieval_variants_section(measured: Measured) -> Section | None:
     return Section("Variants", (*blocks, Paragraph(about, "quiet")))
 
 
+def _is_the_same(group: Retrievals, reference: Retrievals) -> bool:
+    bounds = ratio_bounds(_whole(group), _whole(reference))
+    return bounds is not None and bounds[0] <= 1 <= bounds[1] and not _changed(group, reference)
+
+
+def no_difference(measured: Measured) -> str:
+    """A sentence in place of the section, where no setting of the warm state makes a difference; else empty."""
+    warm = measured.find(state="warm")
+    variants = [*measured.find_with(VARIANT), *measured.find_with(VARIANT, "cache")]
+    if warm is None or not variants or not all(one.state == "warm" and _is_the_same(one, warm) for one in variants):
+        return ""
+    for one in variants:
+        measured.show(one)
+    told = ", ".join(f"{_name(one)} has {ratio_text(_whole(one), _whole(warm))} the p50" for one in variants)
+    return f"No other setting makes a difference to be seen: {told}."
+
+
 def _counts(variants: list[Retrievals], reference: Retrievals | None) -> str:
     counts = dict.fromkeys(format_count(_whole(group)) for group in (reference, *variants) if group)
     return f"n={' or '.join(counts)}"

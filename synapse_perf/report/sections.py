@@ -28,11 +28,12 @@ WATERFALLS_AT_MOST = 4
 SLOWEST_SHOWN = 2  # of more models than that
 
 
-def sections_of(result: Result) -> Document:
+def sections_of(result: Result, *, is_brief: bool = False) -> Document:
+    """`is_brief`: without what a terminal's page has no room for, where a benchmark measures so much."""
     if result.benchmark == "bench-cgrag":
-        return retrieval_sections(result)
+        return retrieval_sections(result, is_brief=is_brief)
     if result.benchmark == "tier-latency":
-        return latency_sections(result)
+        return latency_sections(result, is_brief=is_brief)
     return _loading_sections(result)
 
 

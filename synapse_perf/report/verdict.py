@@ -26,8 +26,12 @@ def verdict_section(result: Result, figures: Sequence[str] = ()) -> Section:
     line = f"{STATUS_WORDS[result.verdict]}: {'; '.join(_outcome(result))}"
     blocks: list[Block] = [Paragraph(line, STATUS_TONES[result.verdict])]
     blocks += [Paragraph(text) for text in (*_reasons(result, is_told=bool(figures)), *figures)]
-    blocks += [Paragraph(text, "quiet") for text in (_run_text(result), _machine_text(result)) if text]
-    return Section("", tuple(blocks))
+    return Section("", (*blocks, *how_and_where(result)))
+
+
+def how_and_where(result: Result) -> list[Paragraph]:
+    """How much was measured, when, on which machine, at which commit."""
+    return [Paragraph(text, "quiet") for text in (_run_text(result), _machine_text(result)) if text]
 
 
 def _outcome(result: Result) -> list[str]:
@@ -106,7 +110,7 @@ def _check_reason(check: Check) -> str:
 
 def _run_text(result: Result) -> str:
     trials = {
-        (trial.arm, trial.process, *(metric.labels.get(key) for key in ("model", "device", "cache", "variant")))
+        (trial.arm, trial.process, *(metric.labels.get(key) for key in ("model", "device", "cache", "hunt")))
         for metric in result.metrics
         for trial in metric.trials
     }

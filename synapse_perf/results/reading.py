@@ -30,7 +30,7 @@ def load(path_or_name: str | Path, *, benchmark: str | None = None) -> Result | 
     if isinstance(path_or_name, str) and is_run_name(path_or_name):
         path_or_name = find_run(path_or_name, benchmark)
     name = str(path_or_name)
-    return parse(_read(name), short_text(name)[1:-1] if not name.isprintable() else name)
+    return parse(read_bytes(name), short_text(name)[1:-1] if not name.isprintable() else name)
 
 
 def parse(
@@ -58,7 +58,8 @@ def parse(
         raise InputError(f"{name}: {path_text(location[1:])} {words}{more}", _DAMAGED) from error
 
 
-def _read(name: str) -> bytes:
+def read_bytes(name: str) -> bytes:
+    """The bytes of a file that may hold a result; InputError for one that is missing, unreadable, huge or empty."""
     try:
         with Path(name).open("rb") as stream:
             data = stream.read(MAX_BYTES + 1)

@@ -30,6 +30,7 @@ DESCRIPTIONS: Mapping[str, Mapping[str, str]] = {
         "failures": "Trials that gave no sample; the others are kept.",
         "verdict": "The worst of the checks.",
         "findings": "Causes with their evidence, the change that removes each, and what to watch afterwards.",
+        "leaks": "One entry for each probe of a leak hunt; absent or empty in any other run.",
     },
     "Suite": {
         "kind": "The results of several commands.",
@@ -91,6 +92,18 @@ DESCRIPTIONS: Mapping[str, Mapping[str, str]] = {
         "ratio": "Current over baseline.",
         "low": "Lower bound of the ratio.",
         "high": "Upper bound of the ratio.",
+        "reason": "Why the status is what it is.",
+    },
+    "Leak": {
+        "metric": "Name and labels: name{a=1,b=2}, labels sorted; its samples are the series that was judged.",
+        "growth": "For one iteration, in `unit`; null: too few iterations.",
+        "low": "Lower bound of the growth, in `unit`; null: too few iterations.",
+        "high": "Upper bound of the growth, in `unit`; null: too few iterations.",
+        "confidence": "Of the bounds: ratio between 0 and 1.",
+        "unit": "Base unit: B, or 1 for what is counted.",
+        "smallest_seen": "The smallest leak for one iteration that would have been told, in `unit`; null: not known.",
+        "iterations": "How many were judged, after those that warmed up.",
+        "full_after": "Iterations until the memory that is free now is full at that rate; null: it is not.",
         "reason": "Why the status is what it is.",
     },
     "Failure": {

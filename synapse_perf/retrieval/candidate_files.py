@@ -16,7 +16,8 @@ import numpy as np
 
 from synapse_perf.retrieval.building import save_index
 from synapse_perf.retrieval.exact import Exact, Floats, Metric, exact_search
-from synapse_perf.retrieval.indexes import build, centres_of, inverted_file
+from synapse_perf.retrieval.index_layers import inverted_lists
+from synapse_perf.retrieval.indexes import build, centres_of
 
 FOLDER = "candidates"
 VECTORS = "vectors.npy"
@@ -91,7 +92,7 @@ class TuningSet:
         """Centres of as many lists that another candidate was trained with, and what that took."""
         import faiss
 
-        lists = inverted_file(faiss.index_factory(self.vectors.shape[1], factory))
+        lists = inverted_lists(faiss.index_factory(self.vectors.shape[1], factory))
         if lists is None:
             return None, 0.0
         path, note = self._centres_paths(lists.nlist)
@@ -100,7 +101,7 @@ class TuningSet:
         return np.load(path), json.loads(note.read_text(encoding="utf-8"))["train_s"]
 
     def _keep_centres(self, index: Any, train_s: float | None) -> None:
-        lists = inverted_file(index)
+        lists = inverted_lists(index)
         if lists is None or train_s is None:
             return
         path, note = self._centres_paths(lists.nlist)

@@ -12,17 +12,26 @@ from synapse_perf.retrieval.exact import Ids
 Storage: TypeAlias = Literal["exact", "fine", "coarse"]
 
 
+def as_own_class(index: Any, owner: Any | None = None) -> Any:
+    """The index as an object of the class that it is; as long as that lives, what owns the memory lives as well."""
+    import faiss
+
+    seen = faiss.downcast_index(index)
+    seen.referenced_objects = [index if owner is None else owner]  # the attribute that FAISS has for this
+    return seen
+
+
 def layers(index: Any) -> list[Any]:
     """The index and what it wraps, the outermost first."""
     import faiss
 
-    found = [faiss.downcast_index(index)]
+    found = [as_own_class(index)]
     while True:
         outer = found[-1]
         if isinstance(outer, faiss.IndexIDMap | faiss.IndexPreTransform):
-            found.append(faiss.downcast_index(outer.index))
+            found.append(as_own_class(outer.index, outer))
         elif isinstance(outer, faiss.IndexRefine):
-            found.append(faiss.downcast_index(outer.base_index))
+            found.append(as_own_class(outer.base_index, outer))
         else:
             return found
 
@@ -65,7 +74,7 @@ def storage_of(index: Any) -> Storage:
         return "coarse"
     last = parts[-1]
     if isinstance(last, faiss.IndexHNSW):
-        last = faiss.downcast_index(last.storage)
+        last = as_own_class(last.storage, last)
     if isinstance(last, faiss.IndexFlat | faiss.IndexIVFFlat | faiss.IndexNSGFlat):
         return "exact"
     quantizer = getattr(last, "sq", None)

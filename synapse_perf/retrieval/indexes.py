@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from synapse_perf.retrieval.exact import Floats, Metric, row_blocks
+from synapse_perf.retrieval.index_layers import as_own_class, inverted_lists
 
 LEAST_FOR_IVF = 10_000  # vectors; below this a scan takes less than what IVF costs in training and recall
 POINTS_PER_LIST = 64  # that the lists' centres are trained on; FAISS warns below 39 and uses 256 at most
@@ -143,7 +144,7 @@ def build(vectors: Floats, factory: str, metric: Metric = "l2", *, centres: Floa
 
     index = faiss.index_factory(vectors.shape[1], factory, _metric_type(metric))
     started_s = time.perf_counter()
-    lists = inverted_file(index)
+    lists = inverted_lists(index)
     if lists is not None:
         lists.cp.max_points_per_centroid = POINTS_PER_LIST
         if centres is not None:
@@ -157,17 +158,9 @@ def build(vectors: Floats, factory: str, metric: Metric = "l2", *, centres: Floa
     return Built(index, trained_s - started_s, time.perf_counter() - trained_s)
 
 
-def inverted_file(index: Any) -> Any | None:
-    """The IVF index inside of an index, or None."""
-    import faiss
-
-    found = faiss.try_extract_index_ivf(index)
-    return None if found is None else faiss.downcast_index(found)
-
-
 def centres_of(index: Any) -> Floats:
     """The centres of the inverted lists, to be used again for the same vectors."""
-    lists = inverted_file(index)
+    lists = inverted_lists(index)
     assert lists is not None
     centres: Floats = lists.quantizer.reconstruct_n(0, lists.nlist)
     return centres
@@ -187,7 +180,7 @@ def ranges_of(family: Family, index: Any, k: int) -> tuple[Range, ...]:
 
     FAISS crashes where nprobe is above the number of lists of an IVF index with RaBitQ codes.
     """
-    lists = inverted_file(index)
+    lists = inverted_lists(index)
     most = {"nprobe": lists.nlist if lists is not None else 1, "k_factor": -(-index.ntotal // k)}
 
     def within(one: Range) -> Range:
@@ -209,7 +202,7 @@ def scanned_bytes(index: Any, queries: Floats, k: int, point: Mapping[str, int])
     """Bytes of vectors and codes that a query has to read, on average over the queries."""
     import faiss
 
-    index = faiss.downcast_index(index)
+    index = as_own_class(index)
     if isinstance(index, faiss.IndexRefine):
         factor = point.get("k_factor", index.k_factor)
         refined = min(k * factor, index.ntotal) * index.refine_index.sa_code_size()
@@ -222,7 +215,7 @@ def scanned_bytes(index: Any, queries: Floats, k: int, point: Mapping[str, int])
         search(index, queries, k, point)
         links = 4 * 2 * index.hnsw.nb_neighbors(1)
         stats = faiss.cvar.hnsw_stats
-        vectors = faiss.downcast_index(index.storage).sa_code_size() * stats.ndis
+        vectors = index.storage.sa_code_size() * stats.ndis
         return float(vectors + links * stats.nhops) / len(queries)
     return float(index.ntotal * index.sa_code_size())
 
@@ -231,10 +224,10 @@ def compared_share(index: Any, queries: Floats, k: int, point: Mapping[str, int]
     """Which part of the vectors a query is compared with, in whatever form, on average over the queries."""
     import faiss
 
-    lists = inverted_file(index)
+    lists = inverted_lists(index)
     if lists is not None:
         return min(1.0, float(point.get("nprobe", lists.nprobe)) / float(lists.nlist))
-    index = faiss.downcast_index(index)
+    index = as_own_class(index)
     if not isinstance(index, faiss.IndexHNSW):
         return 1.0
     faiss.cvar.hnsw_stats.reset()

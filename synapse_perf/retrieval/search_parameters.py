@@ -14,7 +14,7 @@ def search_parameters(index: Any, values: Mapping[str, int]) -> Any:
     """nprobe for IVF, efSearch for HNSW, k_factor for a refined index (the others then go to what it refines)."""
     import faiss
 
-    seen = faiss.downcast_index(index)  # does not own the index, so the caller's object has to stay
+    seen = faiss.downcast_index(index)  # does not own the memory; `index` does, and is here as long as it
     left = dict(values)
     if isinstance(seen, faiss.IndexIDMap):
         return search_parameters(seen.index, values)

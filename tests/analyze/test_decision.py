@@ -194,3 +194,14 @@ def test_lower_and_higher_are_the_two_sides_of_one_limit(
     lower, higher = decide(groups, statistic, limit, "lower"), decide(groups, statistic, limit, "higher")
     opposite = {"pass": "fail", "fail": "pass", "inconclusive": "inconclusive"}
     assert higher.status == opposite[lower.status]
+
+
+def test_before_the_first_look_it_says_how_many_would_decide_if_they_go_on_like_these() -> None:
+    """p90 wants 39 queries under the limit: 4 more processes of 15, but 11 of 3, as fewer levels say less."""
+    many, few = [[1.0] * 15] * 2, [[1.0] * 3] * 2
+    assert decide(many, "p90", 2.0, "lower").needs == 4
+    needed = decide(few, "p90", 2.0, "lower").needs
+    assert needed is not None
+    assert decide(few * ((needed + 2) // 2) + few[: needed % 2], "p90", 2.0, "lower").status == "pass"
+    assert decide([[1.0] * 3] * (needed + 1), "p90", 2.0, "lower").status == "inconclusive"
+    assert decide(many[:1], "p90", 2.0, "lower").needs == 5

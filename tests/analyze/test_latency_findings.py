@@ -10,6 +10,7 @@ from synapse_perf.analyze.latency_findings import findings_of
 from synapse_perf.model import Finding, Metric
 from tests.analyze.made_latencies import (
     Answer,
+    answers,
     apis,
     first_answers,
     tier,
@@ -77,6 +78,17 @@ def test_a_warm_prefix_is_a_trap() -> None:
     }
 
 
+def test_the_trap_is_the_same_where_the_warm_prefix_is_judged() -> None:
+    labels = {"tier": "fast", "prefix": "warm", "complexity": "simple"}
+    warm = answers(labels, Answer(0.05, 0.5, 0.0, reused_tokens=59), arm="fast")
+    cold = answers({**labels, "prefix": "cold", "variant": "prefix=cold"}, EVEN, arm="fast prefix=cold")
+    trap = found([*warm, *cold])["prompt-cache-trap"]
+    assert "10.4 times as fast" in trap.cause
+    told = trap.evidence["fast"]
+    assert told["cold_s"] > told["warm_s"]
+    assert told["reused_tokens"] == 59
+
+
 def test_a_high_level_api_that_costs_is_told_with_what_it_adds() -> None:
     cost = found([*tier("fast", "simple", EVEN), *apis("fast", "simple", EVEN, 1.2)])["high-level-api-cost"]
     assert cost.gain is not None
@@ -92,10 +104,10 @@ def test_a_slow_first_query_is_told_with_what_a_warm_up_query_takes_off_it() -> 
 
 
 def test_the_first_query_of_another_flow_is_not_that_of_the_reference() -> None:
-    labels = {"state": "first", "variant": "first"}
-    slow = two_stage(queries=1, labels=labels, arm="two-stage overlap=load", draft=60.0)
-    assert "first-query-slow" not in found([*two_stage(), *slow])
-    assert "first-query-slow" in found([*two_stage(), *two_stage(queries=1, labels=labels, arm="two-stage", draft=60)])
+    own = {"state": "first", "variant": "first"}
+    other = {**own, "variant": "first overlap=load"}
+    assert "first-query-slow" not in found([*two_stage(), *two_stage(queries=1, labels=other, draft=60)])
+    assert "first-query-slow" in found([*two_stage(), *two_stage(queries=1, labels=own, draft=60)])
 
 
 def test_a_swap_on_the_path_has_the_gain_that_loading_beside_the_draft_gave() -> None:

@@ -12,14 +12,11 @@ from synapse_perf.analyze.latency_plan import (
     missing_for_two_stage,
     plan_latency,
     retrieval_workload,
-    within_time,
 )
 from synapse_perf.analyze.load_plan import LoadRequest, ModelUnderTest
 from synapse_perf.analyze.query_set import built_in_queries
 from synapse_perf.analyze.retrieval_plan import EncoderUnderTest, RetrievalRequest, RetrievalSet
-from synapse_perf.analyze.sampling import Bounds, interleaved
 from synapse_perf.analyze.targets import TARGETS
-from synapse_perf.model import Trial
 
 FAST = ModelUnderTest("fast", "/m/fast.gguf", ("/m/fast.gguf",), 1000, "d1", "qwen3", is_sample=False, tier="fast")
 BALANCED = replace(FAST, label="balanced", path="/m/balanced.gguf", files=("/m/balanced.gguf",))
@@ -123,32 +120,9 @@ def test_vectors_alone_hold_nothing_that_could_be_retrieved() -> None:
 
 def test_a_trial_lets_every_sample_through_and_its_workload_can_be_sent() -> None:
     for case in plan_latency(TIERS, QUERIES, LatencyRequest(queries_per_process=15), FACTORY):
-        assert case.spec.samples == 31
+        assert (case.spec.samples, case.spec.workload["count"], case.queries) == (31, 15, 15)
         assert case.spec.workload["asking_s"] is None
         json.dumps(case.spec.workload)
-
-
-def test_the_time_of_a_run_is_shared_by_what_a_query_costs() -> None:
-    """Two tiers of the same queries and lengths, one four times as large: 0.6 of 1000 s, in 6 processes of each."""
-    tiers = {"balanced": BALANCED, "deep": replace(DEEP, size_bytes=4000)}
-    request = LatencyRequest(asked="every", prefixes=("cold",), wants_high_level=False)
-    cases = within_time(plan_latency(tiers, QUERIES, request), 1000, unjudged=1)
-
-    assert [case.spec.workload["asking_s"] for case in cases] == pytest.approx([20, 80])
-    assert [case.spec.timeout_s for case in cases] == pytest.approx([620, 680])
-
-
-def test_what_all_processes_may_ask_fits_into_the_run() -> None:
-    cases = within_time(plan_latency(TIERS, QUERIES, LatencyRequest(), FACTORY), 3600, unjudged=2)
-
-    whole_s = sum(case.spec.workload["asking_s"] * (6 if case.is_judged else 2) for case in cases)
-    assert whole_s == pytest.approx(0.6 * 3600)
-
-
-def test_a_short_run_still_lets_each_process_ask() -> None:
-    cases = within_time(plan_latency(TIERS, QUERIES, LatencyRequest(), FACTORY), 10, unjudged=1)
-
-    assert {case.spec.workload["asking_s"] for case in cases} == {5.0}
 
 
 def test_a_two_stage_query_costs_more_with_a_longer_draft_answer_or_context() -> None:
@@ -159,14 +133,21 @@ def test_a_two_stage_query_costs_more_with_a_longer_draft_answer_or_context() ->
     assert all(work(**{name: 4000}) > work() for name in ("draft_tokens", "max_tokens", "context_tokens"))
 
 
-def test_trials_are_interleaved_six_processes_of_each_and_no_more_of_what_is_not_judged() -> None:
-    cases = plan_latency(TIERS, QUERIES, LatencyRequest(), FACTORY)
-    arms = [case.arm(unjudged=2) for case in cases]
-    policy = interleaved(arms, bounds=Bounds(), seed=1, undecided=lambda trials: set())
-    trials: list[Trial] = []
-    while (spec := policy(tuple(trials))) is not None:
-        trials.append(Trial(spec, 1, (), 1.0))
+def test_a_process_asks_its_share_of_each_kind_that_is_judged_apart() -> None:
+    cases = plan_latency(TIERS, QUERIES, LatencyRequest(asked="every", queries_per_process=10), FACTORY)
 
-    counts = {case.name: sum(trial.spec == case.spec for trial in trials) for case in cases}
-    assert counts == {case.name: 6 if case.is_judged else 2 for case in cases}
-    assert len({trial.spec.arm for trial in trials[: len(cases)]}) == len(cases)
+    assert {case.name: (case.queries, case.kinds) for case in cases if case.is_judged} == {
+        **dict.fromkeys(TIERS, (30, 3)),
+        "two-stage": (10, 1),
+    }
+
+
+def test_an_overlap_is_a_flow_of_its_own_from_the_first_answer_on() -> None:
+    cases = plan_latency(TIERS, QUERIES, LatencyRequest(), FACTORY)
+
+    told = {case.name: case.spec.workload["variant"] for case in cases if "variant" in case.spec.workload}
+    assert told == {
+        "two-stage": "",
+        "two-stage overlap=load": "overlap=load",
+        "two-stage overlap=retrieval": "overlap=retrieval",
+    }

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from synapse_perf.analyze.latency_pace import asked_in
 from synapse_perf.analyze.query_set import scored
 from synapse_perf.analyze.targets import find_target
-from synapse_perf.benchmarks.chat_parts import has_time
+from synapse_perf.benchmarks.chat_parts import turns
+from synapse_perf.benchmarks.context import Context
 from synapse_perf.benchmarks.tier_latency import METRICS
 from synapse_perf.model import Trial
 from tests.benchmarks.chat_trials import MODERATE, SIMPLE, asking, fault, measured, run, settings, values
@@ -128,8 +130,8 @@ def test_the_process_tells_how_it_came_to_be_steady(cold: tuple[Trial, list[str]
 
 
 def test_the_display_hears_of_every_query_with_its_speed(cold: tuple[Trial, list[str]]) -> None:
-    assert cold[1][:3] == ["loading the fast model", "fast: the first query", "fast: warming up"]
-    assert cold[1][3] == "fast: query 1 of 5"
+    assert cold[1][:3] == ["loading the fast model", "the first query", "warming up"]
+    assert cold[1][3] == "query 1 of 5"
     assert [text.endswith(" tokens/s") for text in cold[1][4:]] == [True] * 4
 
 
@@ -154,14 +156,29 @@ def test_the_time_that_a_process_may_ask_ends_its_share(model: Path, tmp_path: P
     assert len(trial.samples) == 2  # the first one, and one that is asked in any case
 
 
-@pytest.mark.parametrize(
-    ("done", "spent_s", "limit_s", "goes_on"),
-    [(0, 0.0, 1.0, True), (3, 9.0, 12.0, True), (3, 9.1, 12.0, False), (9, 99.0, None, True)],
-)
-def test_another_query_as_long_as_those_before_has_to_fit(
-    done: int, spent_s: float, limit_s: float | None, goes_on: bool
-) -> None:
-    assert has_time(done, spent_s, limit_s) is goes_on
+def test_the_parent_learns_how_many_were_asked_and_how_long_that_took(cold: tuple[Trial, list[str]]) -> None:
+    trial, _ = cold
+    asked, asked_s = asked_in(trial)
+
+    assert asked == len(trial.samples) - 1
+    steady_s = sum(values(sample)["query_latency"] for sample in trial.samples[1:])
+    assert steady_s <= asked_s < trial.wall_s
+
+
+def test_another_query_as_long_as_those_before_has_to_fit() -> None:
+    """On a clock of its own: three seconds for each query."""
+    assert numbered(limit_s=12.0) == [0, 1, 2, 3]
+    assert numbered(limit_s=11.9) == [0, 1, 2]
+    assert numbered(limit_s=0.0) == [0]
+    assert numbered(limit_s=None) == [*range(9)]
+
+
+def numbered(limit_s: float | None) -> list[int]:
+    now_ns = iter(range(0, 100_000_000_000, 3_000_000_000))
+    context = Context({"count": 9, "asking_s": limit_s}, 0, 0, ((0, 0, 0), (0, 0, 0)), lambda *told: None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("synapse_perf.benchmarks.chat_parts.time.perf_counter_ns", lambda: next(now_ns))
+        return list(turns(context))
 
 
 # --- wrong input -----------------------------------------------------------------------------------------------------

@@ -149,5 +149,28 @@ def test_a_cold_start_opens_the_file_and_answers(register: Register, directory: 
     assert "index_memory" in values
 
 
+@pytest.mark.parametrize("kept_bytes", [0, 5_000])
+def test_a_cold_start_of_a_file_that_was_damaged_is_told(
+    register: Register, directory: Path, tmp_path: Path, kept_bytes: int
+) -> None:
+    (one,) = measured([_run(register, "tune_index", _work(directory, ("SQ8", 0)))])
+    damaged = tmp_path / "SQ8.index"
+    damaged.write_bytes(Path(one.file).read_bytes()[:kept_bytes])
+    work = {"directory": str(directory), "file": str(damaged), "mode": "read", "k": 10, "point": {}, "labels": {}}
+    trial = _run(register, "tune_cold", work, page_cache="cold", files=(str(damaged),))
+    assert trial.failure is not None
+    assert "SQ8.index" in trial.failure.message
+    assert trial.samples == ()
+
+
+def test_a_candidate_that_ends_faiss_ends_the_trial_and_keeps_what_was_measured(
+    register: Register, directory: Path
+) -> None:
+    trial = _run(register, "tune_index", _work(directory, ("Flat", 0), ("HNSW", 0)))
+    assert trial.failure is not None
+    assert "building HNSW0,Flat" in trial.failure.message
+    assert [one.family for one in measured([trial])] == ["Flat"]
+
+
 def test_a_budget_in_words() -> None:
     assert str(Budget(0.95, 0.05, 500 << 20)) == "recall 0.95, p95 50.0 ms, 500 MiB"

@@ -46,6 +46,7 @@ def workload(models: dict[str, Path], **changes: Any) -> dict[str, Any]:
         "models": {tier: settings(path, n_ctx=1024) for tier, path in models.items()},
         "resident": "one",
         "overlap": [],
+        "variant": "",
         "draft_tokens": 5,
         "context_tokens": 300,
         **asking(SIMPLE, COMPLEX, count=QUERIES),
@@ -67,6 +68,14 @@ def test_there_is_a_sample_for_each_query_after_the_first_one(one: Trial) -> Non
     assert len(steady(one)) == QUERIES
     assert {measurement.labels.get("variant") for measurement in one.samples[0].values} == {"first"}
     assert all("variant" not in measurement.labels for sample in steady(one) for measurement in sample.values)
+
+
+def test_the_first_answer_of_another_flow_is_a_metric_of_its_own(models: dict[str, Path], tmp_path: Path) -> None:
+    given = workload(models, overlap=["load"], variant="overlap=load", count=1)
+    first, _ = measured("two_stage_query", given, tmp_path).samples
+
+    assert {measurement.labels["variant"] for measurement in first.values} == {"first overlap=load"}
+    assert {measurement.labels["state"] for measurement in first.values} == {"first"}
 
 
 def test_the_score_decides_who_refines(one: Trial) -> None:

@@ -258,7 +258,8 @@ def test_an_interrupt_while_texts_are_embedded_keeps_them_and_the_next_run_embed
         (("--corpus", "docs", "--encoder", "missing.gguf"), "missing.gguf"),
         (("--corpus", "docs", "--queries", "missing.txt"), "missing.txt"),
         (("--corpus", "docs", "--chunk-size", "0"), "0"),
-        (("--corpus", "empty"), "empty"),
+        (("--corpus", "empty"), "empty is an empty folder"),
+        (("--corpus", "binaries"), "nothing to index: 1 binary (it holds NUL bytes), 1 unknown file type"),
         (("--synthetic", "5"), "Input should be greater than or equal to 100"),
         (("--target", "cgrag-cold>1s"), "cgrag-cold is a limit from the other side"),
     ],
@@ -267,6 +268,9 @@ def test_wrong_input_is_one_line_and_exit_code_2(
     place: Place, tmp_path: Path, arguments: tuple[str, ...], told: str
 ) -> None:
     (tmp_path / "empty").mkdir()
+    (tmp_path / "binaries").mkdir()
+    for name in ("program.exe", "notes.md"):
+        (tmp_path / "binaries" / name).write_bytes(bytes(range(256)))
     (tmp_path / "docs").symlink_to(place.corpus)
     needs_encoder = "--encoder" not in arguments and not {"--vectors", "--synthetic", "--retriever"} & set(arguments)
     encoder = ("--encoder", str(place.encoder.path)) if needs_encoder else ()

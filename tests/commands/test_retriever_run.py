@@ -131,6 +131,15 @@ def test_a_factory_that_is_none_is_one_line_with_its_code(
     assert told.stdout == ""
 
 
+def test_a_factory_that_hangs_is_ended_and_its_line_is_named(bench: Callable[..., Told]) -> None:
+    told = bench("--max-time", "4s", factory="userpackage.search:hanging")
+
+    assert told.code == 6, told
+    assert "userpackage.search:hanging(), at search.py line" in told.stderr
+    assert "Traceback" not in told.stderr
+    assert told.stdout == ""
+
+
 def test_the_users_own_interpreter_runs_it(bench: Callable[..., Told]) -> None:
     """This one refuses where anything of the tool's can be imported."""
     told = bench("--state", "warm", factory="userpackage.search:Isolated")

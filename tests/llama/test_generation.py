@@ -121,6 +121,18 @@ def test_a_text_is_cut_between_tokens_and_characters(model: Path, bytewise: Path
         assert set("".join(pieces)) - {"\u2581"} == {"ü"}  # a sign for the blank that this tokenizer begins with
 
 
+def test_a_long_text_is_cut_where_all_of_it_would_be(model: Path) -> None:
+    text = "a page of words, and a block of pages; " * 200
+    with chatting(model) as chat:
+        short, count = chat.cut(text, 40)
+        assert (count, chat.tokenise(short)) == (40, chat.tokenise(text)[:40])
+        whole = len(chat.tokenise(text))
+        assert chat.cut(text, whole) == (text, whole)
+        assert chat.cut(text, 0) == ("", 0)
+        blanks = " " * 4000  # far more characters a token than other texts
+        assert chat.cut(blanks, 3)[1] <= 3
+
+
 # --- what the stamps say ---------------------------------------------------------------------------------------------
 
 

@@ -68,7 +68,7 @@ def test_labels_can_be_read_back_from_a_key(labels: dict[str, str]) -> None:
 
 def test_where_orders_as_people_say_it() -> None:
     labels = {"cache": "cold", "tier": "fast", "device": "metal", "model": "m", "phase": "tensors"}
-    assert figures.where_of(labels) == "m, metal, cold, tier=fast"
+    assert figures.where_of(labels) == "m, fast, metal, cold"
 
 
 def test_where_names_the_arm_once() -> None:

@@ -36,7 +36,7 @@ def opening(shown: Result) -> list[str]:
 def test_the_order_is_verdict_tiers_and_then_what_lies_apart() -> None:
     assert [one.title for one in sections_of(replace(full(), warnings=("w",)))] == [
         "", "Latency of a query", "Distribution", "Where the time of the median query goes", "Apart from these",
-        "Findings", "Targets", "Settings", "Warnings",
+        "How each figure is computed", "Findings", "Targets", "Settings", "Warnings",
     ]  # fmt: skip
 
 
@@ -80,6 +80,14 @@ def test_tiers_are_in_their_order_with_lengths_and_context_beside_their_rates() 
     assert shown[6][-3:] == ["900", "64", "4096"]
 
 
+def test_the_longest_gaps_between_tokens_are_told() -> None:
+    made = tier("fast", "simple", Answer(0.5, 0.5), processes=2)
+    gaps = {"gap_p95_s": (0.02, 0.04) * 8, "gap_max_s": (0.05, 0.3) * 8}
+    trials = tuple(replace(one, facts={**one.facts, **gaps}) for one in made[0].trials)
+    shown = rows(result(replace(made[0], trials=trials), *made[1:]), "Latency of a query")
+    assert shown[1][4:6] == ["30.0 ms", "300 ms"]
+
+
 def test_a_tier_that_got_every_query_has_a_row_for_each_complexity() -> None:
     assert [row[1] for row in rows(every_tier_every_query(), "Latency of a query")][:3] == [
         "simple", "moderate", "complex",
@@ -97,7 +105,7 @@ def test_a_histogram_counts_every_query_once_in_at_most_eight_bars() -> None:
 
 
 def test_an_empty_span_draws_nothing_and_the_bars_need_no_more_than_ascii() -> None:
-    shown = render(full(), "console", width=80, color=False, ascii_only=True)
+    shown = render(full(), "md", ascii_only=True)
     assert shown.isascii()
     empty = next(line for line in shown.splitlines() if line.split()[-3:] == ["0", "0.00", "%"])
     assert "#" not in empty

@@ -48,8 +48,15 @@ def test_a_way_without_a_knee_tells_why() -> None:
 def test_a_variant_is_named_with_its_way() -> None:
     labels = {"strategy": "bounded", "load": "0.5", "variant": "omp_threads=default"}
     rows = tables(load_section(measured(*step(labels, 0.5, 1.1, 0.001))))[0]
-    assert rows[0][0] == "bounded, omp_threads=default"
+    assert rows[0][0] == "bounded, OpenMP default"
 
 
 def test_without_load_there_is_no_section() -> None:
     assert load_section(measured()) is None
+
+
+def test_a_reason_that_all_ways_share_is_told_once() -> None:
+    ways = [step({"strategy": name, "load": "0.5"}, 0.5, 0.1, 0.001) for name in ("bounded", "to-thread")]
+    section = load_section(measured(*ways[0], *ways[1]))
+    assert notes(section) == []
+    assert texts(section).count("No knee in any way: the backlog grew.") == 1

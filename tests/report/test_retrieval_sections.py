@@ -55,7 +55,7 @@ def test_a_complete_report_leaves_nothing_over(name: str) -> None:
 
 def test_a_sample_run_fits_on_two_screens() -> None:
     text = render(sample(), "console", width=80, color=False, ascii_only=False)
-    assert len(text.splitlines()) <= 130
+    assert len(text.splitlines()) <= 100
 
 
 def test_another_benchmark_keeps_its_own_report() -> None:

@@ -49,7 +49,8 @@ def test_the_example_of_the_contract_is_accepted(tmp_path: Path) -> None:
 
 
 def test_written_keys_come_in_the_order_of_the_contract() -> None:
-    assert list(plain(made_result())) == list(json.loads(CONTRACT_EXAMPLE))
+    # The contract names the statuses of leaks and leaves open where a leak hunt writes them: last.
+    assert list(plain(made_result())) == [*json.loads(CONTRACT_EXAMPLE), "leaks"]
 
 
 def test_the_same_result_gives_the_same_text() -> None:

@@ -73,3 +73,15 @@ def test_queries_are_timed_on_one_thread() -> None:
         assert faiss.omp_get_max_threads() == 1
     finally:
         faiss.omp_set_num_threads(before)
+
+
+def test_a_first_look_times_fewer_queries_in_fewer_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    counts = {}
+    for is_first_look in (True, False):
+        clocked = Clocked([[0.01] * 10_000], monkeypatch)
+        PointMeter(
+            clocked, VECTORS, QUERIES, EXACT, "l2", wanted=0.9, threads=1, is_first_look=is_first_look
+        ).latencies({})
+        counts[is_first_look] = 10_000 - len(clocked.times_ms)
+    assert counts[True] == point_meter.FIRST_LOOK_ROUNDS * point_meter.FIRST_LOOK_TIMED
+    assert counts[False] == point_meter.ROUNDS * point_meter.TIMED

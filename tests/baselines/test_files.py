@@ -50,13 +50,33 @@ def test_a_run_without_a_metric_is_no_baseline() -> None:
         baselines.save("main", replace(made_result(), metrics=()))
 
 
-def test_samples_keep_six_digits_and_whole_numbers_stay_exact() -> None:
-    baselines.save("main", with_samples(made_result(), 3.123456789, 270532609.0, 0.000123456789))
+@pytest.mark.parametrize(
+    ("samples", "kept"),
+    [
+        ((3.123456789,), (3.12346,)),
+        ((3.123456789, 3.123512345, 3.123487654), (3.12346, 3.12351, 3.12349)),  # steady to a few in 100,000
+        ((3.123456789, 3.223512345, 3.023487654), (3.123, 3.224, 3.023)),  # scattered by per cents
+        ((270532609.0, 3.123456789, 0.000123456789), (270532609.0, 3.123, 0.0001235)),  # whole numbers stay exact
+    ],
+)
+def test_samples_are_rounded_to_their_noise(samples: tuple[float, ...], kept: tuple[float, ...]) -> None:
+    baselines.save("main", with_samples(made_result(), *samples))
 
     loaded = baselines.load("main")
 
     assert isinstance(loaded, Result)
-    assert [trial.samples[0] for trial in loaded.metrics[0].trials] == [3.12346, 270532609.0, 0.000123457]
+    assert tuple(trial.samples[0] for trial in loaded.metrics[0].trials) == kept
+
+
+def test_what_is_compared_exactly_is_kept_exactly() -> None:
+    result = with_samples(made_result(), 0.923456789012, 0.923456789012)
+    exact = replace(result, metrics=(replace(result.metrics[0], better="exact"),))
+    baselines.save("main", exact)
+
+    loaded = baselines.load("main")
+
+    assert isinstance(loaded, Result)
+    assert loaded.metrics[0].trials[0].samples == (0.923456789012,)
 
 
 def test_saving_a_loaded_baseline_again_changes_nothing() -> None:

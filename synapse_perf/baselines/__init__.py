@@ -1,0 +1,33 @@
+"""Which results has somebody blessed, and what was agreed about them?"""
+
+from synapse_perf.baselines.files import (
+    DIRECTORY,
+    add,
+    baseline_path,
+    find_for,
+    joined_alike,
+    keep_newest,
+    list_baselines,
+    load,
+    load_for,
+    name_for,
+    remove_leftovers,
+    results_of,
+    save,
+)
+
+__all__ = [
+    "DIRECTORY",
+    "add",
+    "baseline_path",
+    "find_for",
+    "joined_alike",
+    "keep_newest",
+    "list_baselines",
+    "load",
+    "load_for",
+    "name_for",
+    "remove_leftovers",
+    "results_of",
+    "save",
+]

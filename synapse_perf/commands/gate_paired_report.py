@@ -1,0 +1,98 @@
+"""What does a gate of pairs report?"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from synapse_perf.analyze.gate_figures import middle
+from synapse_perf.analyze.gate_paired import Judgement, PairedRuns, metrics_in
+from synapse_perf.analyze.gate_policy import judge, replaced
+from synapse_perf.analyze.gate_report import GateReport, GateRow
+from synapse_perf.analyze.gate_targets import checks_over
+from synapse_perf.model import Comparison
+from synapse_perf.units import format_percent
+
+if TYPE_CHECKING:
+    from synapse_perf.analyze.gate_figures import Figure
+    from synapse_perf.commands.gate_arms import PairedGate
+
+
+def paired_report(gate: PairedGate, started_at: str, duration_s: float) -> GateReport:
+    request, pairs = gate.request, gate.pairs
+    figures = metrics_in([pair.runs for pair in pairs])
+    runs = [pair.runs for pair in pairs]
+    rows = tuple(
+        GateRow(
+            comparison=_comparison(one, runs, figures[one.metric]),
+            better=figures[one.metric].better,
+            floor=request.rules.floor_of(one.metric),
+            needs=one.needs,
+            is_principal=figures[one.metric].is_principal,
+            stands_for=figures[one.metric].stands_for,
+        )
+        for one in judge(pairs, request.rules)
+    )
+    return GateReport(
+        method="paired",
+        baseline=gate.before.shown,
+        current=gate.after.shown,
+        rows=rows,
+        effect=request.rules.effect,
+        detects=f"slowdowns from {format_percent(request.rules.effect)} on, or it says inconclusive; makes nothing of "
+        f"any below {format_percent(request.rules.floor)}",
+        started_at=started_at,
+        duration_s=duration_s,
+        checks=checks_over(gate.afters),
+        warnings=tuple(_warnings(gate)),
+        facts={
+            "seed": request.seed,
+            "pairs": len(pairs),
+            "stages": dict(Counter(pair.spec.stage for pair in pairs)),
+            "orders": ["".join(arm[0] for arm in pair.spec.order) for pair in pairs],
+            "disturbances": [list(pair.disturbances) for pair in pairs],
+            "command": request.command,
+        },
+        is_interrupted=gate.is_interrupted,
+        has_samples=bool(pairs) or gate.is_interrupted,
+    )
+
+
+def _warnings(gate: PairedGate) -> list[str]:
+    found = []
+    if gate.before.tree == gate.after.tree:
+        found.append(f"both sides are the same code: {gate.before.shown} is what the work tree holds")
+    if gate.after.left_out:
+        names = ", ".join(gate.after.left_out[:3])
+        found.append(f"new files above 10 MB are not in the worktree: {names}; commit or ignore them")
+    disturbed = [pair for pair in gate.pairs if pair.disturbances]
+    if disturbed:
+        again = len(replaced(gate.pairs, gate.request.rules))
+        causes = "; ".join(
+            dict.fromkeys(re.split(r" \d", cause)[0] for pair in disturbed for cause in pair.disturbances)
+        )
+        found.append(f"{len(disturbed)} of {len(gate.pairs)} pairs were disturbed ({causes}), {again} measured anew")
+    if gate.is_accompanied:
+        found.append("another gate measured on this machine at the same time: each disturbs the other")
+    if gate.is_out_of_time:
+        found.append("--max-time was over before every metric was decided")
+    return found
+
+
+def _comparison(one: Judgement, runs: list[PairedRuns], figure: Figure) -> Comparison:
+    befores = [run.before[one.metric].value for run in runs if one.metric in run.before]
+    afters = [run.after[one.metric].value for run in runs if one.metric in run.after]
+    before, after = (_known(middle(values)) for values in (befores, afters))
+    sign = -1 if figure.better == "higher" else 1
+    ratio, low, high = (
+        None if value is None else math.exp(sign * value) for value in (one.slowdown, one.low, one.high)
+    )
+    if sign < 0:
+        low, high = high, low
+    return Comparison(one.metric, one.status, before, after, figure.unit, ratio, low, high, one.reason)
+
+
+def _known(value: float) -> float | None:
+    return value if math.isfinite(value) else None
