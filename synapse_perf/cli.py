@@ -19,6 +19,7 @@ from synapse_perf.commands import (
     doctor,
     gate,
     history,
+    leak_hunt,
     models,
     profile_load,
     profiles,
@@ -46,6 +47,7 @@ app = typer.Typer(
 app.command("profile-load", no_args_is_help=False)(takes(profile_load.profile_load))
 app.command("bench-cgrag", no_args_is_help=False)(takes(bench_cgrag.bench_cgrag))
 app.command("tier-latency", no_args_is_help=False)(takes(tier_latency.tier_latency))
+app.command("leak-hunt", no_args_is_help=False)(takes(leak_hunt.leak_hunt))
 app.command("doctor")(doctor.doctor)
 app.command("compare")(takes(compare.compare))
 app.command("gate", no_args_is_help=False)(takes(gate.gate))

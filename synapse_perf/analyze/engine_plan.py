@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from synapse_perf.analyze.latency_plan import TWO_STAGE, LatencyCase
 from synapse_perf.analyze.query_set import Query
@@ -22,7 +22,7 @@ class EngineRequest:
 
     url: str
     timeout_s: float = 90.0  # that its front end waits for a two-stage query
-    api_key: str | None = None
+    env: Mapping[str, str] = field(default_factory=dict)  # of its clients: the key
     max_tokens: int = 256
     temperature: float = 0.7
     use_context: bool = True
@@ -37,7 +37,6 @@ def plan_engine(queries: Sequence[Query], request: EngineRequest) -> list[Latenc
     workload: dict[str, Json] = {
         "url": request.url,
         "timeout_s": request.timeout_s,
-        "api_key": request.api_key,
         "max_tokens": request.max_tokens,
         "temperature": request.temperature,
         "use_context": request.use_context,
@@ -60,8 +59,9 @@ def _case(benchmark: str, mode: str, workload: dict[str, Json], request: EngineR
         arm=mode,
         labels={},  # the tier is that which answers
         workload={**workload, "mode": mode, "count": count, "asking_s": None},
-        samples=count + 1,
-        timeout_s=_patience_s(request, 1),
+        samples=count + 2,  # more than there are: the worker itself tells when it is done
+        timeout_s=_patience_s(request, 2),  # the first one, and one that is begun in time
+        env=request.env,
     )
     return LatencyCase(mode, spec, is_judged=True, work=_WORK[mode], queries=count, kinds=kinds)
 
@@ -74,6 +74,7 @@ def _service(workload: dict[str, Json], request: EngineRequest) -> LatencyCase:
         workload={**workload, "mode": SIMPLE, "count": SERVICE_QUERIES, "asking_s": None},
         samples=_SAMPLES_PER_PAIR_SET + _SAMPLES_PER_POLLED * SERVICE_QUERIES,
         timeout_s=_patience_s(request, 2 * SERVICE_QUERIES),
+        env=request.env,
     )
     return LatencyCase("service", spec, is_judged=False, work=_WORK[SIMPLE], queries=SERVICE_QUERIES, kinds=1)
 

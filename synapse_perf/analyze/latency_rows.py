@@ -19,6 +19,7 @@ PREFIX, OVERLAP = "prefix=", "overlap="  # how variants of these kinds begin
 TIER_ORDER = ("fast", "balanced", "deep", TWO_STAGE)
 COMPLEXITY_ORDER = ("", "simple", "moderate", "complex")
 PARTS = ("template", "tokenise", "prefill", "decode", "sampling", "detokenise")  # they add up to a query
+SERVED_PARTS = ("connect", "send", "first_byte", "first_word", "chunks")  # so do these, of one seen from outside
 
 
 @dataclass(frozen=True, slots=True)

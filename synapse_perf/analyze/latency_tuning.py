@@ -28,7 +28,7 @@ from synapse_perf.model import Json, MetricDefinition, Policy, Trial, TrialSpec
 BENCHMARK = "tune_settings"
 SCREENED_IN = 2  # processes
 SHORT_ANSWER = 16  # tokens
-ROUNDS = 4  # in a process, at most
+LOOKS, ROUNDS = 4, 12  # rounds in a process of the first and of the second stage, at most
 CONFIRMED_AT_MOST = 3  # candidates, with the shorter answer
 SCREENING_SHARE = 0.4  # of a tier's time, for more than one round
 FAILURES_AT_MOST = 2
@@ -55,6 +55,7 @@ class TierTuning:
     misses: bool = False
     fewer_tokens: int | None = None
     arms_at_most: int = 16
+    prefix: str = "cold"
     system: str | None = None
     seed: int = 0
     files: tuple[str, ...] = ()
@@ -131,7 +132,7 @@ def screening(tier: TierTuning, share_s: float, confidence: float) -> Stage | No
     arms = fitting[0] + 1
     wanted = [
         rounds
-        for rounds in range(ROUNDS, 1, -1)
+        for rounds in range(LOOKS, 1, -1)
         if SCREENED_IN * tier.process_s(arms, rounds, tier.short) <= SCREENING_SHARE * share_s
     ]
     rounds = wanted[0] if wanted else 1
@@ -207,6 +208,7 @@ def _spec(tier: TierTuning, stage: Stage, label: str, tokens: int) -> TrialSpec:
             "label": label,
             "arms": [_arm(tier, one, tokens) for one in arms],
             "queries": list(tier.queries),
+            "prefix": tier.prefix,
             "system": tier.system,
             "seed": tier.seed,
             "count": stage.rounds,

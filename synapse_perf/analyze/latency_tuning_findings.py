@@ -79,7 +79,7 @@ def _shorter(tuned: Tuned, result: Compared, confidence: float) -> Finding:
         _evidence(tuned, result, confidence),
         _gain(result),
         f"limit the answer: max_tokens={fewer} in the request, and ask for short answers in the prompt",
-        f"synapse-perf tier-latency --max-tokens {fewer}: the row query-{tuned.tier} passes",
+        f"synapse-perf tier-latency --max-tokens {fewer}: the row query-{tuned.tier}",
         f"output tokens of {tuned.tier} queries, beside their p90",
     )
 

@@ -10,7 +10,7 @@ from synapse_perf.model import Json
 
 REFERENCE = "as set"
 BATCH_THREADS = "n_threads_batch"  # of a context, beside the settings of a load
-SMALL_UBATCH = 128
+SMALL_UBATCH, DEFAULT_UBATCH = 128, 512
 Changes = Mapping[str, Json]
 # Of each: the flag of llama.cpp's programs and the keyword of Llama().
 _FLAGS = {
@@ -72,7 +72,8 @@ def _batches(reference: LoadSettings, longest_prompt: int) -> tuple[list[Candida
     found = []
     ubatch = min(reference.n_ubatch, reference.n_batch)
     if longest_prompt > ubatch:
-        found.append(_candidate({"n_ubatch": 2 * ubatch, "n_batch": max(reference.n_batch, 2 * ubatch)}))
+        larger = max(2 * ubatch, DEFAULT_UBATCH)
+        found.append(_candidate({"n_ubatch": larger, "n_batch": max(reference.n_batch, larger)}))
     if longest_prompt > SMALL_UBATCH < ubatch:
         found.append(_candidate({"n_ubatch": SMALL_UBATCH}))
     told = f"batch sizes: prompts of at most {longest_prompt} tokens are read in one piece anyway"

@@ -19,7 +19,8 @@ from synapse_perf.samples import Measurement, MetricDefinition, Sample
 
 FIRST_IMPORT = None
 METRICS = {
-    "memory_bandwidth": MetricDefinition("memory_bandwidth", "B/s", "higher", "main memory read per second"),
+    # A property of the machine: it is no regression of what was measured.
+    "memory_bandwidth": MetricDefinition("memory_bandwidth", "B/s", "none", "main memory read per second"),
 }
 HELD, SEARCHED = 1, 0  # what each byte is, and what memchr never finds
 

@@ -221,7 +221,8 @@ class RunningStep:
         ticker = loop.create_task(_tick(self.lags_s, self.started_ns)) if self._watches_loop else None
         all_done = loop.create_task(self._all_done.wait())
         try:
-            in_time, _ = await asyncio.wait([all_done], timeout=times_s[-1] + patience_s)
+            timeout_s = LEAD_NS * 1e-9 + times_s[-1] + patience_s
+            in_time, _ = await asyncio.wait([all_done], timeout=timeout_s)
             if not in_time:
                 await self._give_up(patience_s)
         finally:

@@ -1,8 +1,9 @@
 """Which settings answer the same query sooner? Several contexts in one process, each asked in turn, in random order.
 
-All arms of a round get the same query, with an empty KV cache each, one right after the other: what disturbs the
-process disturbs them alike, and their figures are compared within the round. The first arm is what the others are
-compared with. An arm that llama.cpp refuses is told in the facts of the process, and the others go on.
+All arms of a round get the same query, one right after the other, with an empty KV cache each, or with `prefix` warm
+with the prompt in it: what disturbs the process disturbs them alike, and their figures are compared within the round.
+The first arm is what the others are compared with. An arm that llama.cpp refuses is told in the facts of the process,
+and the others go on.
 """
 
 from __future__ import annotations
@@ -110,11 +111,13 @@ def _round(
 ) -> Iterator[Sample]:
     from synapse_perf.llama.answer import Wanted
 
-    order = draw.sample(arms, len(arms))
-    answers = {
-        arm.name: arm.chat.ask(messages, Wanted(arm.max_tokens, is_fixed_length=True, seed=workload["seed"]))
-        for arm in order
-    }
+    order, is_warm = draw.sample(arms, len(arms)), workload["prefix"] == "warm"
+    answers: dict[str, Answer] = {}
+    for arm in order:
+        if is_warm:
+            arm.chat.read(messages)
+        wanted = Wanted(arm.max_tokens, is_fixed_length=True, seed=workload["seed"])
+        answers[arm.name] = arm.chat.ask(messages, wanted, keeps_prefix=is_warm)
     for arm in arms:
         yield _sample(number, order.index(arm), workload["label"], arm.name, answers[arm.name], answers[arms[0].name])
 

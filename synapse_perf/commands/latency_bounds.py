@@ -30,7 +30,6 @@ def measure_bounds(run: LatencyRun, outcome: Outcome) -> Beside:
     from synapse_perf.analyze.latency_bounds import READS, bounds_of
     from synapse_perf.analyze.sampling import fixed
     from synapse_perf.benchmarks import memory_bandwidth, tier_latency
-    from synapse_perf.commands.load_record import failures_of
 
     reads = {tier: _reads(run, tier) for tier in run.tiers}
     spec = None if all(one.unknown for one in reads.values()) else _bandwidth_spec(run)
@@ -42,10 +41,16 @@ def measure_bounds(run: LatencyRun, outcome: Outcome) -> Beside:
     return Beside(
         metrics=bandwidth,
         findings=tuple(bound_findings(bounds, run.limits, run.effort.confidence)),
-        failures=tuple(failures_of(measured.trials)) if measured else (),
+        warnings=_not_measured(measured),
         facts={READS: {tier: asdict(one) for tier, one in reads.items()}},
         is_interrupted=measured is not None and measured.is_interrupted,
     )
+
+
+def _not_measured(measured: Outcome | None) -> tuple[str, ...]:
+    """No failure of the run: the tiers were measured."""
+    failures = [trial.failure for trial in measured.trials if trial.failure] if measured else []
+    return tuple(dict.fromkeys(f"the memory's bandwidth could not be measured: {one.message}" for one in failures))
 
 
 def settings_of(run: LatencyRun, tier: str) -> LoadSettings:

@@ -60,6 +60,7 @@ class LatencyRun:
         *,
         beside: Sequence[MeasureBeside] = (),
         beside_s: float = 0.0,
+        notes: Sequence[str] = (),
         explains: bool = False,
     ) -> None:
         self.profile = profile
@@ -76,6 +77,7 @@ class LatencyRun:
         timeout_s = patience_s(size_bytes, self.effort.bounds.max_time_s or 0.0)
         self.request = replace(request, load=replace(request.load, timeout_s=timeout_s))
         self.measure_beside = beside
+        self.notes = notes
         self.explains = explains
         if not self.arms:
             told = not_asked(self.tiers, queries, self.request)
@@ -131,6 +133,7 @@ class LatencyRun:
             notes=(
                 *tiers,
                 *self._kept(),
+                *self.notes,
                 *self._warnings_before(),
                 *(one.message for one in self.chosen.choice.unusable),
             ),

@@ -71,6 +71,7 @@ def measure_tuning(run: LatencyRun, outcome: Outcome) -> Beside:
     from synapse_perf.analyze.sampling import spent_s
     from synapse_perf.benchmarks import tier_latency, tune_settings
     from synapse_perf.commands.latency_bounds import RESERVED_SHARE
+    from synapse_perf.commands.latency_record import distinct
     from synapse_perf.commands.load_record import failures_of, warnings_of
 
     confidence = run.effort.confidence
@@ -87,7 +88,7 @@ def measure_tuning(run: LatencyRun, outcome: Outcome) -> Beside:
         metrics=metrics,
         findings=tuple(tuning_findings(tuned, confidence)),
         warnings=tuple(warnings_of(done.trials)),
-        failures=tuple(failures_of(done.trials)),
+        failures=distinct(failures_of(done.trials)),
         facts={
             "tuning": {
                 one.tuning.tier: _facts(one, *own_shares[one.tuning.tier], confidence, done.is_interrupted)
@@ -114,20 +115,16 @@ def _candidacies(run: LatencyRun, metrics: Sequence[Metric], trials: Sequence[Tr
 
 
 def _candidacy(run: LatencyRun, group: Queries, machine: Machine, trials: Sequence[Trial]) -> Candidacy:
-    from synapse_perf.analyze.decision import decide
     from synapse_perf.analyze.latency_rows import facts_of
     from synapse_perf.analyze.latency_tuning import TierTuning
     from synapse_perf.analyze.latency_tuning_settings import candidates_for
-    from synapse_perf.analyze.summary import LEAST_FOR_MEDIAN, quantile
+    from synapse_perf.analyze.summary import quantile
     from synapse_perf.commands.latency_bounds import settings_of
     from synapse_perf.units import format_duration
 
     latency, limit_s = group.metrics["query_latency"], run.limits.get(group.tier)
-    samples = [record.samples for record in latency.trials]
-    pooled = [sample for own in samples for sample in own]
-    decision = "inconclusive"
-    if limit_s is not None:
-        decision = decide(samples, "p90", limit_s, "lower", run.effort.confidence, minimum=LEAST_FOR_MEDIAN).status
+    pooled = [sample for record in latency.trials for sample in record.samples]
+    decision = _decision(latency, limit_s, run.effort.confidence)
     reference = settings_of(run, group.tier)
     longest = int(max(facts_of(latency, "prompt_tokens"), default=0))
     tokens = max(2, round(statistics.median(facts_of(latency, "generated_tokens") or [run.request.max_tokens])))
@@ -136,17 +133,18 @@ def _candidacy(run: LatencyRun, group: Queries, machine: Machine, trials: Sequen
     first_s = _middle(group, "time_to_first_token")
     token_s = max(0.0, _middle(group) - first_s) / max(1, tokens - 1)
     specs = [trial.spec for trial in trials if trial.spec.labels.get("tier") == group.tier]
-    queries = [query for query in specs[0].workload["queries"] if query["complexity"] == group.complexity]
+    asked = specs[0].workload["queries"]
     loads = [trial.facts["load_s"] for trial in trials if trial.spec in specs and "load_s" in trial.facts]
     p90_s = quantile(pooled, 0.9)
     fewer = _fewer(tokens, p90_s, limit_s, token_s * p90_s / _middle(group)) if decision == "fail" else None
     if decision == "fail" and fewer is None:
-        useless.append(f"shorter answers: the first token alone comes after {format_duration(first_s)}")
+        one_token_s = first_s * p90_s / _middle(group)
+        useless.append(f"shorter answers: the first token alone takes {format_duration(one_token_s)} (p90)")
     tuning = TierTuning(
         tier=group.tier,
         reference=reference,
         candidates=tuple(candidates),
-        queries=tuple(queries or specs[0].workload["queries"]),
+        queries=tuple([query for query in asked if query["complexity"] == group.complexity] or asked),
         tokens=tokens,
         ready_s=statistics.median(loads) if loads else 1.0,
         first_s=first_s,
@@ -154,6 +152,7 @@ def _candidacy(run: LatencyRun, group: Queries, machine: Machine, trials: Sequen
         misses=decision == "fail",
         fewer_tokens=fewer,
         arms_at_most=_arms_at_most(run, group.tier, reference),
+        prefix=run.request.prefixes[0],
         system=run.request.system,
         seed=run.request.seed,
         files=run.tiers[group.tier].files,
@@ -162,6 +161,17 @@ def _candidacy(run: LatencyRun, group: Queries, machine: Machine, trials: Sequen
         timeout_s=run.request.load.timeout_s,
     )
     return Candidacy(tuning, decision, p90_s, limit_s, tuple(useless))
+
+
+def _decision(latency: Metric, limit_s: float | None, confidence: float) -> str:
+    """Whatever the subject is: of samples too it is known on which side of the limit they are."""
+    from synapse_perf.analyze.decision import decide
+    from synapse_perf.analyze.summary import LEAST_FOR_MEDIAN
+
+    if limit_s is None:
+        return "inconclusive"
+    samples = [record.samples for record in latency.trials]
+    return decide(samples, "p90", limit_s, "lower", confidence, minimum=LEAST_FOR_MEDIAN).status
 
 
 def _context(n_ctx: int, longest_prompt: int, tokens: int) -> int:

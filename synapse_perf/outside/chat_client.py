@@ -11,14 +11,12 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
-import ssl
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
-from synapse_perf.outside.deadline import Deadline, DeadlinedSocket, is_gone
 from synapse_perf.outside.event_stream import TooLong
+from synapse_perf.outside.kept_connection import KeptConnection
 from synapse_perf.outside.streamed_answer import AnswerReading, QueryLost, Served, error_text, short
 
 _PIECE_BYTES = 65536
@@ -29,25 +27,19 @@ class ChatClient:
     """One connection to one server; `timeout_s` is for a whole query, however often it gives a sign of life."""
 
     def __init__(self, url: str, timeout_s: float, model: str | None = None, api_key: str | None = None) -> None:
-        self.url = url.rstrip("/")
-        self.timeout_s = timeout_s
+        self._kept = KeptConnection(url, timeout_s)
+        self.url = self._kept.url
         self.model = model
         self._headers = {"Accept": "text/event-stream, application/json", "Content-Type": "application/json"}
         if api_key:
             self._headers["Authorization"] = f"Bearer {api_key}"
-        parts = urlsplit(self.url)
-        self._address = (parts.hostname or "127.0.0.1", parts.port)
-        self._is_secure = parts.scheme == "https"
-        path = parts.path.rstrip("/").removesuffix("/chat/completions")
+        path = self._kept.path.removesuffix("/chat/completions")
         self._prefix = path if path.endswith("/v1") else f"{path}/v1"
-        self._connection: http.client.HTTPConnection | None = None
-        self._deadline = Deadline(timeout_s)
 
     def served_models(self) -> list[str]:
         """The names of GET /v1/models, in the server's order."""
         try:
-            self._deadline = Deadline(self.timeout_s)
-            self._connect()
+            self._kept.begin()
             response = self._request("GET", "/models", None)
             answer = json.loads(response.read())
             return [str(entry["id"]) for entry in answer["data"]]
@@ -71,13 +63,12 @@ class ChatClient:
             }
         ).encode()
         started_ns = time.perf_counter_ns()
-        self._deadline = Deadline(self.timeout_s)
         try:
-            connected_ns = self._connect()
+            connected_ns = self._kept.begin()
             reading = AnswerReading(started_ns, connected_ns)
             response = self._request("POST", "/chat/completions", body, reading)
             _check_is_stream(response)
-            reading.read(response, self._deadline)
+            reading.read(response, self._kept.deadline)
             response.close()
             return reading.served()
         except QueryLost as error:
@@ -89,32 +80,14 @@ class ChatClient:
         raise lost
 
     def close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
-    def _connect(self) -> int | None:
-        """The stamp of a new connection; None where the one before is still good."""
-        if self._connection is not None and not is_gone(self._connection):
-            wrapped: Any = self._connection.sock
-            wrapped.deadline = self._deadline
-            return None
-        self.close()
-        kind = http.client.HTTPSConnection if self._is_secure else http.client.HTTPConnection
-        connection = kind(*self._address, timeout=self._deadline.left_s())
-        connection.connect()
-        connection.sock = DeadlinedSocket(connection.sock, self._deadline)
-        connection.auto_open = 0  # it connects here, or not at all
-        self._connection = connection
-        return time.perf_counter_ns()
+        self._kept.close()
 
     def _request(
         self, method: str, path: str, body: bytes | None, reading: AnswerReading | None = None
     ) -> http.client.HTTPResponse:
-        assert self._connection is not None
-        self._connection.request(method, self._prefix + path, body, self._headers)
+        self._kept.send(method, self._prefix + path, body, self._headers)
         sent_ns = time.perf_counter_ns()
-        response = self._connection.getresponse()
+        response = self._kept.receive()
         if reading is not None:
             reading.sent_ns, reading.status_ns = sent_ns, time.perf_counter_ns()
         if response.status != http.client.OK:
@@ -122,22 +95,10 @@ class ChatClient:
         return response
 
     def _lost(self, error: Exception) -> QueryLost:
-        """What a failed connection means to its user."""
-        is_connected = self._connection is not None
-        self.close()
-        if isinstance(error, TimeoutError):
-            told = "no whole answer" if is_connected else "no connection"
-            return QueryLost("time-out", f"{told} within {self.timeout_s:g} s")
+        lost = self._kept.lost(error)
         if isinstance(error, TooLong):
             return QueryLost("no-stream", f"what it streams are no events: {error}")
-        if isinstance(error, ssl.SSLError):
-            return QueryLost(
-                "unreachable", f"no secure connection: {error.reason or error}", "is it an http:// server?"
-            )
-        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        if not is_connected:
-            return QueryLost("unreachable", f"nothing answers at {self.url}: {reason}", "start the server")
-        return QueryLost("broken-off", f"the server broke off: {reason}")
+        return lost
 
 
 def _check_is_stream(response: http.client.HTTPResponse) -> None:

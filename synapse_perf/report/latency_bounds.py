@@ -8,6 +8,11 @@ from synapse_perf.report.document import Block, Fields, Paragraph, Section
 from synapse_perf.report.figures import format_middle, format_spread
 from synapse_perf.report.latency_runs import Asked
 
+FORMULA = (
+    "Decode efficiency: (bytes of weights that a token reads + bytes of keys and values of the tokens before it) x "
+    "tokens decoded per second of decoding / measured memory bandwidth."
+)
+
 
 def bounds_section(asked: Asked) -> Section | None:
     """None of a run whose models are out of reach, as those of a server are."""

@@ -22,6 +22,7 @@ from synapse_perf.analyze.latency_rows import (
     facts_of,
     variants_beginning,
 )
+from synapse_perf.analyze.served_plan import IN_PROCESS
 from synapse_perf.model import Metric
 from synapse_perf.report.document import Block, Cell, Column, Paragraph, Row, Section, Table
 from synapse_perf.report.figures import format_middle
@@ -50,7 +51,7 @@ class _Contrast(NamedTuple):
 
 def contrasts_section(asked: Asked, *, is_brief: bool = False) -> Section | None:
     """A table for each kind of contrast; None without any. A brief one only names what shows no difference."""
-    contrasts = [make(asked) for make in (_prefixes, _apis, _starts, _overlaps)]
+    contrasts = [make(asked) for make in (_prefixes, _servers, _apis, _starts, _overlaps)]
     left_out: list[str] = []
     blocks: list[Block] = []
     for contrast in contrasts:
@@ -108,6 +109,24 @@ def _prefixes(asked: Asked) -> _Contrast:
             asked.mark_group(one)
     columns = ("cold / warm", "first token", "ratio", "query", "reused")
     return _Contrast("the prefix", columns, lines, is_always_shown=True)
+
+
+def _servers(asked: Asked) -> _Contrast:
+    """The same queries of the same tier over HTTP and in a process of our own: what the server adds, or saves."""
+
+    def line(reference: Queries, own: Queries) -> _Line | None:
+        if not (reference.latency and own.latency):
+            return None
+        texts = (format_middle(reference.latency), format_middle(own.latency), _RATIO)
+        firsts = [format_middle(one) for group in (reference, own) if (one := group.metrics.get(TTFT))]
+        return _line(asked.name(reference), reference.latency, own.latency, *texts, " / ".join(firsts))
+
+    columns = ("server / in-process", "server", "in-process", "ratio", "first token")
+    lines = _each(asked, IN_PROCESS, line)
+    for one in asked.groups:  # the loads of these processes
+        if one.variant == IN_PROCESS and one.phases and not one.latency:
+            asked.mark_group(one)
+    return _Contrast("the server", columns, lines, is_always_shown=True)
 
 
 def _reused(latency: Metric) -> str:

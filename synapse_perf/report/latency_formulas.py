@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from synapse_perf.analyze.latency_bounds import READS
 from synapse_perf.analyze.latency_rows import PARTS, TTFT, Queries
 from synapse_perf.report.document import Block, Fields, Paragraph, Section
+from synapse_perf.report.latency_bounds import FORMULA
 from synapse_perf.report.latency_runs import Asked
 from synapse_perf.report.latency_waterfalls import SampledQuery, fact_of, nearest_the_median, sample_of
 from synapse_perf.units import format_duration, three_digits
@@ -31,6 +33,8 @@ def formulas_section(asked: Asked) -> Section | None:
             blocks += [Paragraph(asked.name(group), "strong"), Fields(_TWO_STAGE, indent=2)]
         elif rows := _formulas(group):
             blocks += [Paragraph(f"{asked.name(group)}, the median query", "strong"), Fields(rows, indent=2)]
+    if blocks and READS in asked.result.workload:
+        blocks.append(Paragraph(FORMULA))
     return Section("How each figure is computed", (*blocks, Paragraph(_WORDS, "quiet"))) if blocks else None
 
 

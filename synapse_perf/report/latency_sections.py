@@ -9,6 +9,7 @@ from __future__ import annotations
 from synapse_perf.model import Result
 from synapse_perf.report.comparisons_table import comparisons_section
 from synapse_perf.report.document import Document
+from synapse_perf.report.engine_rows import engine_section
 from synapse_perf.report.findings_list import findings_section
 from synapse_perf.report.latency_bounds import bounds_section
 from synapse_perf.report.latency_contrasts import contrasts_section
@@ -22,6 +23,7 @@ from synapse_perf.report.latency_verdict import sentences
 from synapse_perf.report.latency_waterfalls import waterfall_section
 from synapse_perf.report.measurements_table import metrics_section
 from synapse_perf.report.problems import problem_sections
+from synapse_perf.report.query_load import query_load_section
 from synapse_perf.report.targets_table import targets_section
 from synapse_perf.report.verdict import verdict_section
 
@@ -35,7 +37,9 @@ def latency_sections(result: Result, *, is_brief: bool = False) -> Document:
         waterfall_section(asked, is_brief=is_brief),
         bounds_section(asked),
         tuning_section(asked),
+        engine_section(asked),
         contrasts_section(asked, is_brief=is_brief),
+        query_load_section(asked),
         metrics_section(asked.left()),  # last of those that take metrics
         formulas_section(asked) if result.plan.get("explained") or not is_brief else None,
         findings_section(result, is_brief=is_brief, has_notes=True),

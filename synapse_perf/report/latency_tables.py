@@ -45,7 +45,9 @@ def latency_section(asked: Asked, *, is_brief: bool = False) -> Section | None:
         Column("worst", "right"),
     )
     rows = tuple(_row(group, latency, statistic, confidence) for group, latency in shown)
-    return Section("Latency of a query", (Table(columns, rows), _rates(asked, [group for group, _ in shown], is_brief)))
+    timed = [group for group, _ in shown if any(name in group.metrics for name in (TTFT, *_RATES))]
+    rates = (_rates(asked, timed, is_brief),) if timed else ()  # a server that does not stream tells none
+    return Section("Latency of a query", (Table(columns, rows), *rates))
 
 
 def _confidence(asked: Asked) -> float:

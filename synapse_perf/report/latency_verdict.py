@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 
-from synapse_perf.analyze.latency_rows import PARTS, Queries, part_shares, phase_shares
+from synapse_perf.analyze.latency_rows import PARTS, SERVED_PARTS, Queries, part_shares, phase_shares
 from synapse_perf.model import Metric
 from synapse_perf.report.figures import format_middle, samples_of
 from synapse_perf.report.latency_runs import Asked
@@ -48,10 +48,19 @@ def made_of(group: Queries, latency: Metric) -> str:
         return ", ".join(f"{_NAMED.get(name, name)} {_percent(shares[name])}" for name in ordered)
     shares = {name: statistics.median(own) for name in PARTS if (own := part_shares(latency, name))}
     if "prefill" not in shares or "decode" not in shares:
-        return ""
+        return _seen_from_outside(latency)
     main = {name: shares.pop(name) for name in ("prefill", "decode")}
     main["the rest"] = sum(shares.values())
     return ", ".join(f"{name} {_percent(share)}" for name, share in main.items())
+
+
+def _seen_from_outside(latency: Metric) -> str:
+    """Of a server's answer: how much of it is over before its first word."""
+    shares = {name: statistics.median(own) for name in SERVED_PARTS if (own := part_shares(latency, name))}
+    if "chunks" not in shares:
+        return ""
+    after = shares["chunks"]
+    return f"until the first word {_percent(1 - after)}, after it {_percent(after)}"
 
 
 def _percent(share: float) -> str:

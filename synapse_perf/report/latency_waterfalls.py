@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from synapse_perf.analyze.latency_rows import PARTS, TTFT, Queries, middle_of
+from synapse_perf.analyze.latency_rows import PARTS, SERVED_PARTS, TTFT, Queries, middle_of
 from synapse_perf.model import Fact, Metric
 from synapse_perf.report.document import Bar, BarKind, Lane, Section, Waterfall
 from synapse_perf.report.latency_runs import Asked
@@ -14,6 +14,8 @@ from synapse_perf.units import format_duration, format_percent
 _PATH = ("swap.draft", "draft", "retrieval", "swap.refinement", "prefill", "generation", "residual")
 _INSIDE = {"draft": ("draft.prefill", "draft.generation")}
 _NAMES = {
+    "first_byte": "until first byte",
+    "first_word": "until first word",
     "swap.draft": "load fast model",
     "swap.refinement": "load second model",
     "draft.prefill": "  prefill",
@@ -71,9 +73,8 @@ def nearest_the_median(latency: Metric) -> SampledQuery:
 
 def _parts(latency: Metric, query: SampledQuery, is_brief: bool) -> list[_Part]:
     """Small neighbours as one line, or all as the last one; nothing where the parts of this query are not known."""
-    seconds = {name: fact_of(latency, f"{name}_s", query) for name in PARTS}
-    known = [(name, float(value)) for name, value in seconds.items() if isinstance(value, int | float)]
-    if len(known) < len(PARTS):
+    known = next((found for names in (PARTS, SERVED_PARTS) if (found := _known(latency, query, names))), [])
+    if not known:
         return []
     if is_brief:
         large = [_Part(name, value) for name, value in known if value >= _SMALL_IN_BRIEF * query.total_s]
@@ -86,6 +87,13 @@ def _parts(latency: Metric, query: SampledQuery, is_brief: bool) -> list[_Part]:
         else:
             merged.append(_Part(name, value))
     return merged
+
+
+def _known(latency: Metric, query: SampledQuery, names: Sequence[str]) -> list[tuple[str, float]]:
+    """The seconds of these parts; none where one of them was not noted."""
+    seconds = {name: fact_of(latency, f"{name}_s", query) for name in names}
+    known = [(name, float(value)) for name, value in seconds.items() if isinstance(value, int | float)]
+    return known if len(known) == len(names) else []
 
 
 def _path(group: Queries, query: SampledQuery) -> list[_Part]:

@@ -11,6 +11,7 @@ from synapse_perf.report.document import Block, Document, Paragraph, Section, Wa
 from synapse_perf.report.figures import middle
 from synapse_perf.report.findings_list import findings_section
 from synapse_perf.report.latency_sections import latency_sections
+from synapse_perf.report.leak_sections import leak_sections
 from synapse_perf.report.measurements_table import measurements_section
 from synapse_perf.report.memory_table import memory_section
 from synapse_perf.report.overview_table import overview_section
@@ -34,6 +35,8 @@ def sections_of(result: Result, *, is_brief: bool = False) -> Document:
         return retrieval_sections(result, is_brief=is_brief)
     if result.benchmark == "tier-latency":
         return latency_sections(result, is_brief=is_brief)
+    if result.benchmark == "leak-hunt":
+        return leak_sections(result)
     return _loading_sections(result)
 
 

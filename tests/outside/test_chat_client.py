@@ -107,8 +107,8 @@ def test_a_connection_that_the_server_has_closed_is_opened_anew() -> None:
     with chat_server(answer) as server:
         client = ChatClient(server.url, 20)
         first = client.ask(ASKED, 8)
-        assert client._connection is not None
-        wrapped: Any = client._connection.sock
+        assert client._kept._connection is not None
+        wrapped: Any = client._kept._connection.sock
         wrapped.sock.recv(1, socket.MSG_PEEK)  # until its end has arrived
         assert first.connected_ns is not None
         assert client.ask(ASKED, 8).connected_ns is not None

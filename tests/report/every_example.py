@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from tests.report import examples, latency_examples, retrieval_examples, retrieval_experiment_examples
+from tests.report import examples, latency_examples, leak_examples, retrieval_examples, retrieval_experiment_examples
 
 EVERY = {
     **examples.EXAMPLES,
     **retrieval_examples.EXAMPLES,
     **retrieval_experiment_examples.EXAMPLES,
     **latency_examples.EXAMPLES,
+    **leak_examples.EXAMPLES,
 }

@@ -71,4 +71,10 @@ made_results = st.builds(
             *(texts, texts, texts),
         )
     ),
+    leaks=some(
+        st.builds(
+            model.Leak,
+            *(texts, one_of(model.LeakStatus), maybe, maybe, maybe, finite, texts, maybe, st.integers(0), maybe, texts),
+        )
+    ),
 )

@@ -1,0 +1,62 @@
+"""Does a series rise, by how much for each step, and how sure is that? Kendall's test and Sen's slope.
+
+H. B. Mann, Econometrica 13, 1945, 245-259; P. K. Sen, J. Am. Stat. Assoc. 63, 1968, 1379-1389. Both ask only for the
+order of values, so that a jump or an outlier counts no more than any other step. The number of points is small, so all
+pairs are looked at.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations, pairwise
+from statistics import NormalDist, median
+
+
+@dataclass(frozen=True, slots=True)
+class Slope:
+    """Growth for each step with its two-sided interval."""
+
+    middle: float
+    low: float
+    high: float
+
+
+def rising_p(series: Sequence[float]) -> float:
+    """The one-sided p-value of Mann and Kendall's test that a series rises; ties make it more careful."""
+    deviation = math.sqrt(_variance(series))
+    if deviation == 0:
+        return 1.0
+    score = sum((later > earlier) - (later < earlier) for earlier, later in combinations(series, 2))
+    # Corrected for continuity, towards no trend.
+    corrected = score - 1 if score > 0 else score + 1 if score < 0 else 0
+    return 1 - NormalDist().cdf(corrected / deviation)
+
+
+def slope_of(series: Sequence[float], confidence: float) -> Slope:
+    """The median of the slopes between all pairs of points, and the ranks that hold the true one."""
+    slopes = sorted((later - earlier) / (j - i) for (i, earlier), (j, later) in combinations(enumerate(series), 2))
+    half_width = NormalDist().inv_cdf(0.5 + confidence / 2) * math.sqrt(_variance(series))
+    lower = max(0, round((len(slopes) - half_width) / 2) - 1)
+    upper = min(len(slopes) - 1, round((len(slopes) + half_width) / 2))
+    return Slope(median(slopes), slopes[lower], slopes[upper])
+
+
+def noise_of(series: Sequence[float], slope: float) -> float:
+    """The spread of a series around its line, as the standard deviation of a normal one: 1.4826 times the MAD."""
+    residuals = [value - slope * place for place, value in enumerate(series)]
+    middle = median(residuals)
+    return 1.4826 * median(abs(value - middle) for value in residuals)
+
+
+def largest_step(series: Sequence[float]) -> float:
+    return max(later - earlier for earlier, later in pairwise(series))
+
+
+def _variance(series: Sequence[float]) -> float:
+    """Of Kendall's score, with the correction for ties."""
+    n = len(series)
+    ties = sum(count * (count - 1) * (2 * count + 5) for count in Counter(series).values())
+    return (n * (n - 1) * (2 * n + 5) - ties) / 18

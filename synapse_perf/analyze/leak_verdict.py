@@ -1,0 +1,127 @@
+"""Is a series of levels a leak, clean, or not to be decided yet?
+
+Growth in a first look is looked at again over twice as many iterations. A leak has to rise there beyond the floor, not
+in one step, and in the second half at least half as fast as in the first; what still rises but slows down, as a bounded
+cache does while it fills, is inconclusive. Both are looked at once more, twice as long, if there is time.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from synapse_perf.analyze.leak_thresholds import (
+    ALPHA,
+    ALPHA_STILL_GROWING,
+    CONFIDENCE,
+    END_SHARE,
+    ENDED_SHARE,
+    LAST_STEADY_SHARE,
+    LEAST_JUDGED,
+    LOOKS,
+    ONE_STEP_SHARE,
+    SMALLEST_ERRORS,
+    SMALLEST_FACTOR,
+    SMALLEST_MARGIN,
+    STEADY_CONFIDENCE,
+    STEADY_SHARE,
+    WARM_UP_FLOORS,
+    WARM_UP_LEAST,
+    WARM_UP_SHARE,
+)
+from synapse_perf.analyze.leak_trend import Slope, largest_step, noise_of, rising_p, slope_of
+from synapse_perf.model import LeakStatus
+from synapse_perf.units import format_value
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a series of levels tells; slopes are for one sample."""
+
+    status: LeakStatus
+    slope: Slope | None
+    smallest: float | None
+    count: int  # judged points
+    reason: str
+    wants_longer: bool  # a longer look could tell more
+
+
+def judged_part(levels: Sequence[float]) -> Sequence[float]:
+    """The levels after the warm-up: of 23 the last 20."""
+    return levels[warm_up_of(len(levels)) :]
+
+
+def warm_up_of(samples: int) -> int:
+    """How many of so many samples warm up."""
+    return max(WARM_UP_LEAST, math.ceil(samples * WARM_UP_SHARE / (1 + WARM_UP_SHARE)))
+
+
+def samples_of_look(look: int) -> int:
+    """How many samples a look needs with its warm-up."""
+    return LOOKS[look] + max(WARM_UP_LEAST, math.ceil(LOOKS[look] * WARM_UP_SHARE))
+
+
+def judge(levels: Sequence[float], unit: str, floor: float) -> Judged:
+    """The verdict on a probe's levels after each iteration, the warm-up among them; `floor`: growth that is no leak."""
+    series = judged_part(levels)
+    count = len(series)
+    if count < LEAST_JUDGED:
+        told = f"{count} iterations after the warm-up are too few, {LEAST_JUDGED} are needed"
+        return Judged("inconclusive", None, None, count, told, wants_longer=False)
+    slope = slope_of(series, CONFIDENCE)
+    smallest = smallest_seen(series, slope.middle, floor)
+    is_first_look = count < LOOKS[1]
+    if not _grows(series, floor, ALPHA):
+        return Judged("clean", slope, smallest, count, _clean_reason(series, unit, floor), wants_longer=False)
+    if is_first_look:
+        told = f"it grew over {count} iterations, too few to tell a leak from a cache that fills"
+        return Judged("inconclusive", slope, smallest, count, told, wants_longer=True)
+    if _is_spread(series) and _is_steady(series):
+        told = f"it grew steadily over {count} iterations"
+        return Judged("leak", slope, smallest, count, told, wants_longer=count < LOOKS[2])
+    if _grows(series[count // 2 :], floor, ALPHA_STILL_GROWING):
+        told = f"still growing after {count} iterations, but slower than before, as a bounded cache does while it fills"
+        return Judged("inconclusive", slope, smallest, count, told, wants_longer=count < LOOKS[2])
+    return Judged("clean", slope, smallest, count, _ended_reason(series, unit), wants_longer=False)
+
+
+def smallest_seen(series: Sequence[float], slope: float, floor: float) -> float:
+    """The smallest growth for one sample that this series would have told, from its noise and its length."""
+    error = noise_of(series, slope) * math.sqrt(12 / len(series) ** 3)
+    return SMALLEST_FACTOR * floor + SMALLEST_MARGIN * SMALLEST_ERRORS * error
+
+
+def _grows(series: Sequence[float], floor: float, alpha: float) -> bool:
+    return rising_p(series) < alpha and slope_of(series, CONFIDENCE).low > floor
+
+
+def _is_spread(series: Sequence[float]) -> bool:
+    net = series[-1] - series[0]
+    return net > 0 and largest_step(series) <= ONE_STEP_SHARE * net
+
+
+def _is_steady(series: Sequence[float]) -> bool:
+    """Whether the second half grows, nearly as fast as the first, and the end is not surely slower than that."""
+    share = STEADY_SHARE if len(series) < LOOKS[2] else LAST_STEADY_SHARE
+    half, end = len(series) // 2, round(len(series) * (1 - END_SHARE))
+    first, second, last = (slope_of(part, STEADY_CONFIDENCE) for part in (series[:half], series[half:], series[end:]))
+    is_kept = second.middle >= share * first.middle and second.low > 0
+    return is_kept and last.high >= STEADY_SHARE * first.middle
+
+
+def _clean_reason(series: Sequence[float], unit: str, floor: float) -> str:
+    net = series[-1] - series[0]
+    if net > 0 and largest_step(series) > ONE_STEP_SHARE * net and net > WARM_UP_FLOORS * floor:
+        place = max(range(1, len(series)), key=lambda i: series[i] - series[i - 1])
+        grown = format_value(series[place] - series[place - 1], unit)
+        return f"no growth with the iterations, but once by {grown}"
+    half = len(series) // 2
+    early, late = series[half] - series[0], series[-1] - series[half]
+    if early > WARM_UP_FLOORS * floor and late < ENDED_SHARE * early:
+        return _ended_reason(series, unit)
+    return "no growth with the iterations"
+
+
+def _ended_reason(series: Sequence[float], unit: str) -> str:
+    return f"it grew by {format_value(max(series) - series[0], unit)} and then no more, as a warm-up or a bounded cache"

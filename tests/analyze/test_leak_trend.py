@@ -1,0 +1,56 @@
+"""Kendall's test and Sen's slope against SciPy's, and by hand."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from scipy import stats
+
+from synapse_perf.analyze.leak_trend import largest_step, noise_of, rising_p, slope_of
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("slope", [-0.1, 0.0, 0.05])
+def test_the_slope_and_its_bounds_are_those_of_scipy(seed: int, slope: float) -> None:
+    draw = random.Random(seed)
+    series = [slope * place + draw.gauss(0, 1) for place in range(40)]
+
+    ours, theirs = slope_of(series, 0.95), stats.theilslopes(series, alpha=0.95)
+
+    assert ours.middle == pytest.approx(theirs.slope)
+    assert (ours.low, ours.high) == pytest.approx((theirs.low_slope, theirs.high_slope))
+
+
+@pytest.mark.parametrize("values", [range(20), [0, 1] * 15, [place // 4 for place in range(24)], [0.0] * 12])
+def test_the_p_value_is_about_that_of_kendalls_tau(values: list[float]) -> None:
+    series = [float(value) for value in values]
+    expected = stats.kendalltau(range(len(series)), series, alternative="greater", method="asymptotic").pvalue
+
+    assert rising_p(series) == pytest.approx(1.0 if expected != expected else expected, abs=0.05)
+
+
+def test_a_hundred_random_series_rise_at_one_percent_about_once() -> None:
+    draw = random.Random(7)
+    rising = sum(rising_p([draw.random() for _ in range(20)]) < 0.01 for _ in range(2000))
+
+    assert stats.binomtest(rising, 2000, 0.01).pvalue > 1e-4
+
+
+def test_of_a_line_with_one_outlier_the_slope_is_the_lines() -> None:
+    series = [3.0 * place for place in range(21)]
+    series[10] += 1e6
+
+    assert slope_of(series, 0.95).middle == 3.0
+    assert noise_of(series, 3.0) == 0.0
+
+
+def test_noise_is_the_standard_deviation_of_a_normal_one() -> None:
+    draw = random.Random(1)
+    series = [place + draw.gauss(0, 5) for place in range(4000)]
+
+    assert noise_of(series, 1.0) == pytest.approx(5, rel=0.05)
+
+
+def test_the_largest_step_may_be_down() -> None:
+    assert largest_step([5.0, 4.0, 2.0]) == -1.0

@@ -1,0 +1,113 @@
+"""Functions of a user's for leak-hunt: some leave things behind, some only seem to, some go wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+KEPT: list[Any] = []
+CALLED: list[int] = []
+FIRST: list[Any] = []
+
+
+def keeps_bytes(size: int = 100_000) -> None:
+    KEPT.append(bytearray(size))
+
+
+def keeps_tuples() -> None:
+    """20 KB of small objects, which only Python's own block count sees."""
+    KEPT.append([(number, str(number)) for number in range(1000, 1150)])
+
+
+def works() -> int:
+    return sum(len(str(number)) for number in range(2000))
+
+
+def collects_late() -> None:
+    """Garbage in a cycle, which nothing but the collector frees."""
+    garbage: list[Any] = [bytearray(2_000_000)]
+    garbage.append(garbage)
+
+
+def starts_late() -> None:
+    """An expensive thing is made in the twelfth call, once."""
+    CALLED.append(1)
+    time.sleep(0.006)
+    if len(CALLED) == 12:
+        FIRST.append(bytearray(30_000_000))
+
+
+def fills_a_cache(entries: int = 40) -> None:
+    """Bounded: it holds no more than so many."""
+    time.sleep(0.006)
+    if len(KEPT) < entries:
+        KEPT.append(bytearray(100_000))
+
+
+def keeps_random_places() -> None:
+    """64 places whose blocks change their size: a heap in fragments."""
+    time.sleep(0.006)
+    if not KEPT:
+        KEPT.extend([None] * 64)
+    for _ in range(16):
+        KEPT[random.randrange(64)] = bytearray(random.randrange(1000, 60_000))
+
+
+def opens_a_file() -> None:
+    KEPT.append(Path(os.devnull).open())  # noqa: SIM115
+
+
+def starts_a_thread() -> None:
+    thread = threading.Thread(target=threading.Event().wait, daemon=True)
+    thread.start()
+    KEPT.append(thread)
+
+
+async def forgets_a_task() -> None:
+    KEPT.append(asyncio.get_running_loop().create_task(asyncio.sleep(3600)))
+
+
+async def waits() -> None:
+    await asyncio.gather(*(asyncio.sleep(0) for _ in range(10)))
+
+
+def forks() -> None:
+    os.fork()
+
+
+def raises_in_the_seventh() -> None:
+    CALLED.append(1)
+    time.sleep(0.006)
+    if len(CALLED) == 7:
+        raise ValueError("the seventh")
+
+
+def exits() -> None:
+    os._exit(3)
+
+
+def asks_to_exit() -> None:
+    sys.exit("enough")
+
+
+def never_returns() -> None:
+    while True:
+        time.sleep(0.05)
+
+
+def make_list() -> list[bytes]:
+    return []
+
+
+def appends(given: list[bytes], text: str, times: int = 1) -> None:
+    given.append(text.encode() * times)
+
+
+def empties(given: list[bytes]) -> None:
+    given.clear()

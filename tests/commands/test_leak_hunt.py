@@ -1,0 +1,231 @@
+"""leak-hunt from the command line to the report: planted leaks are seen, innocent code is not, wrong input is told."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import psutil
+import pytest
+
+from tests.faults.program import Told, run, saved_runs
+from tests.llama.small_models import Shape, write_model
+
+FOLDER = Path(__file__).parent
+VARIABLE = "SYNAPSE_PERF_STATE_DIR"
+
+
+def hunt(function: str, *arguments: str, max_time: str = "40s") -> Told:
+    """With one call a sample, which is quick; the tests of short calls leave that to the command."""
+    limits = ("--calls", "1", "--max-time", max_time)
+    return run("leak-hunt", f"leaky_code:{function}", *limits, *arguments, "--format", "json", cwd=FOLDER)
+
+
+def rows(told: Told) -> dict[str, dict[str, Any]]:
+    """The rows by their probe."""
+    probes = {metric_key(metric): metric["labels"]["probe"] for metric in told.result["metrics"]}
+    return {probes[leak["metric"]]: leak for leak in told.result["leaks"]}
+
+
+def metric_key(metric: dict[str, Any]) -> str:
+    inside = ",".join(f"{name}={value}" for name, value in sorted(metric["labels"].items()))
+    return f"{metric['name']}{{{inside}}}"
+
+
+def leaking(told: Told) -> set[str]:
+    return {probe for probe, leak in rows(told).items() if leak["status"] == "leak"}
+
+
+# --- planted leaks ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def leaked() -> Told:
+    return hunt("keeps_bytes")
+
+
+def test_a_leak_is_told_with_its_rate_and_ends_with_1(leaked: Told) -> None:
+    heap = rows(leaked)["heap"]
+
+    assert (leaked.code, leaked.result["verdict"], heap["status"]) == (1, "fail", "leak")
+    assert heap["growth"] == pytest.approx(100_000, rel=0.01)
+    assert heap["low"] <= heap["growth"] <= heap["high"]
+    assert heap["full_after"] > 1000
+
+
+def test_the_file_is_saved_and_valid_and_holds_the_whole_series(leaked: Told) -> None:
+    jsonschema.validate(leaked.result, run("schema").result)
+    heap = next(metric for metric in leaked.result["metrics"] if metric["labels"]["probe"] == "heap")
+
+    assert [len(trial["samples"]) for trial in heap["trials"]] == [23, 46, 92]
+    assert sum(heap["trials"][-1]["samples"][-40:]) == pytest.approx(4_000_000, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("function", "probe", "each"),
+    [
+        ("opens_a_file", "descriptors", 1),
+        ("starts_a_thread", "python_threads", 1),
+        ("forgets_a_task", "tasks", 1),
+        ("forks", "zombies", 1),
+        ("keeps_tuples", "heap", None),
+    ],
+)
+def test_a_leak_of_each_kind_is_seen_by_its_probe(function: str, probe: str, each: int | None) -> None:
+    told = hunt(function)
+
+    assert told.code == 1, told.err
+    assert probe in leaking(told)
+    assert each is None or rows(told)[probe]["growth"] == each
+
+
+def test_setup_arguments_and_teardown(tmp_path: Path) -> None:
+    around = ("--setup", "leaky_code:make_list", "--teardown", "leaky_code:empties")
+    told = hunt("appends", *around, "--arg", "text", "--arg", "times=25000")
+
+    assert (told.code, leaking(told)) == (1, {"heap", "anonymous"})
+    assert rows(told)["heap"]["growth"] == pytest.approx(100_000, rel=0.05)
+    assert "text" not in json.dumps(told.result["workload"])
+
+
+# --- the innocent ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("function", ["collects_late", "starts_late", "keeps_random_places", "waits"])
+def test_innocent_code_is_clean_with_the_smallest_leak_that_would_have_been_seen(function: str) -> None:
+    told = hunt(function)
+
+    assert (told.code, leaking(told)) == (0, set()), told.out
+    assert {leak["status"] for leak in told.result["leaks"]} <= {"clean", "retained"}
+    assert all(leak["smallest_seen"] > 0 for leak in told.result["leaks"] if leak["status"] == "clean")
+
+
+def test_short_calls_are_repeated_so_that_a_smaller_leak_would_have_been_seen() -> None:
+    told = run("leak-hunt", "leaky_code:works", "--format", "json", cwd=FOLDER)
+    (facts,) = (m["trials"][0]["facts"] for m in told.result["metrics"] if m["labels"]["probe"] == "heap")
+
+    assert told.code == 0
+    assert set(facts["calls"]) == {facts["calls"][0]}
+    assert facts["calls"][0] > 10
+    assert rows(told)["heap"]["smallest_seen"] < 4096 / 2
+
+
+def test_a_bounded_cache_is_no_leak_once_it_is_full() -> None:
+    told = hunt("fills_a_cache")
+
+    assert (told.code, rows(told)["heap"]["status"]) == (0, "clean")
+    assert "no more" in rows(told)["heap"]["reason"]
+
+
+def test_without_time_for_a_longer_look_growth_is_inconclusive() -> None:
+    told = run("leak-hunt", "leaky_code:fills_a_cache", "--arg", "100000", "--max-time", "1s", cwd=FOLDER)
+
+    assert told.code == 3
+    assert told.out.startswith("INCONCLUSIVE")
+
+
+# --- wrong input -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("what", "message"),
+    [
+        ("leaky_code", "leaky_code: neither a hunt that is known nor a function"),
+        ("leaky_code.py:works", "leaky_code.py:works: 'leaky_code.py' is a file, not a module"),
+        ("leaky_code:no name", "leaky_code:no name: 'no name' cannot be a name in Python"),
+        ("no_such_module:works", "finds no module no_such_module"),
+        ("leaky_code:nothing", "leaky_code has no nothing"),
+        ("leaky_code:KEPT", "leaky_code:KEPT is an object of type list, which cannot be called"),
+        ("leaky_code:appends", "appends() missing 2 required positional arguments"),
+    ],
+)
+def test_what_cannot_be_called_is_wrong_input(what: str, message: str) -> None:
+    told = run("leak-hunt", what, "--max-time", "20s", cwd=FOLDER)
+
+    assert told.code == 2
+    assert message in told.errors[-1]
+    assert "\nhint: " in told.errors[-1]
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        ("raises_in_the_seventh", "call 7 of leaky_code:raises_in_the_seventh: ValueError: the seventh"),
+        ("exits", "the worker ended with status 3"),
+        ("asks_to_exit", "it called sys.exit('enough')"),
+        ("never_returns", "at leaky_code.py line"),
+    ],
+)
+def test_what_goes_wrong_in_a_call_is_told_in_one_line(function: str, message: str) -> None:
+    told = hunt(function, max_time="2s")
+
+    assert told.code == 6
+    assert message in told.errors[-1].splitlines()[0]
+
+
+def test_no_process_is_left_behind_and_the_run_is_saved() -> None:
+    told = hunt("forks", max_time="2s")
+
+    assert told.code in (1, 3)
+    assert [run["benchmark"] for run in saved_runs()] == ["leak-hunt"]
+    state = os.environ[VARIABLE]  # of this test alone
+    left = [one for one in psutil.process_iter(["environ"]) if (one.info["environ"] or {}).get(VARIABLE) == state]
+    assert left == []
+
+
+def test_a_dry_run_starts_nothing() -> None:
+    told = run("leak-hunt", "leaky_code:exits", "--dry-run", cwd=FOLDER)
+
+    assert told.code == 0
+    assert "23 iterations" in told.out
+
+
+# --- model-switch ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    folder = tmp_path_factory.mktemp("models")
+    shapes = {"small": Shape(), "wide": Shape(layers=4, heads=8)}
+    return [str(write_model(folder / f"{name}.gguf", shape)) for name, shape in shapes.items()]
+
+
+def switch(models: list[str], *arguments: str, env: dict[str, str | None] | None = None) -> Told:
+    named = [part for model in models for part in ("-m", model)]
+    return run("leak-hunt", "model-switch", *named, *arguments, "--format", "json", "-c", "512", env=env)
+
+
+def test_switching_models_is_clean_in_every_way_and_a_cycle_is_told(models: list[str]) -> None:
+    told = switch(models)
+    hunts = {leak["metric"].partition("hunt=")[2].partition(",probe")[0] for leak in told.result["leaks"]}
+
+    assert told.code == 0, told.out
+    assert hunts == {"model-switch", "model-switch, del", "model-switch, cycle"}
+    gone = {
+        metric["labels"]["hunt"]: set(metric["trials"][0]["facts"]["is_gone_without_gc"])
+        for metric in told.result["metrics"]
+        if metric["labels"]["probe"] == "heap"
+    }
+    assert gone == {"model-switch": {True}, "model-switch, del": {True}, "model-switch, cycle": {False}}
+
+
+def test_a_planted_reference_to_each_old_model_is_found(models: list[str], tmp_path: Path) -> None:
+    """As a registry that never forgets has it: with del alone every model stays."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import llama_cpp\nkept = []\nopened = llama_cpp.Llama.__init__\n"
+        "def keep(self, *given, **named):\n    kept.append(self)\n    opened(self, *given, **named)\n"
+        "llama_cpp.Llama.__init__ = keep\n"
+    )
+    told = switch(models, "--release", "del", env={"PYTHONPATH": str(tmp_path)})
+
+    assert told.code == 1, told.err
+    assert {"heap", "mapped_files"} <= leaking(told)
+
+
+def test_a_way_to_let_go_that_nobody_knows_is_refused(models: list[str]) -> None:
+    told = switch(models, "--release", "burn")
+
+    assert (told.code, told.errors[-1].splitlines()[0]) == (2, "--release burn: 'burn' is not known")
