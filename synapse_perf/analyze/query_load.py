@@ -73,9 +73,15 @@ class LoadLevel:
 
     @property
     def is_growing(self) -> bool:
-        """Whether queries come faster than they are answered, in nearly every process."""
-        growth = self.numbers("backlog_growth")
+        """Whether queries come faster than they are answered, in nearly every process; unknown where some fail."""
+        growth = [] if self.count("errors") else self.numbers("backlog_growth")
         return bool(growth) and statistics.median(growth) > GROWING and sum(one <= 0 for one in growth) <= DISSENT
+
+    @property
+    def first_error(self) -> str:
+        """What the first query that failed was told."""
+        told = (one for record in self.throughput.trials for one in record.facts.get("first_error", ()))
+        return str(next(filter(None, told), "")).removeprefix("QueryLost: ")
 
     def percentile(self, probability: float) -> float:
         """Of the responses of all processes; infinite where so many are lost."""

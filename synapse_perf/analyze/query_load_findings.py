@@ -17,6 +17,10 @@ MORE_AT_ONCE = (
     "a server that answers several at once (llama-server --parallel 4 batches their tokens), or a second process with "
     "the model where memory allows; shorter answers (max_tokens) shorten the queue for all behind them"
 )
+BREAKS_OFF = (
+    "let it finish an answer when another query comes: llama_cpp.server breaks it off unless it is started with "
+    "--interrupt_requests False; or take a server that answers several at once"
+)
 WAITING = (
     "from a query's arrival to where the model begins with it: "
     "histogram_quantile(0.9, rate(query_queue_seconds_bucket[5m])) above that of query_latency_seconds without load"
@@ -41,7 +45,29 @@ def load_findings(levels: Sequence[LoadLevel], judging: Judging) -> list[Finding
     for level in levels:
         if not level.is_late:
             tiers.setdefault(level.tier, []).append(level)
-    return [*_beyond_capacity(tiers, judging), *_queueing(tiers, judging), *_holds_up_to(tiers, judging)]
+    return [
+        *_failed(tiers),
+        *_beyond_capacity(tiers, judging),
+        *_queueing(tiers, judging),
+        *_holds_up_to(tiers, judging),
+    ]
+
+
+def _failed(tiers: Mapping[str, Sequence[LoadLevel]]) -> list[Finding]:
+    """Of each tier the lightest level at which queries fail, rather than wait."""
+    failing = (next((one for one in own if one.count("errors")), None) for own in tiers.values())
+    found = [level for level in failing if level is not None]
+    if not found:
+        return []
+    counts = [
+        f"{level.count('errors')} of {level.count('requests')} to {level.tier} ({load_of(level)})" for level in found
+    ]
+    told = found[0].first_error
+    cause = f"queries under load fail: {', '.join(counts)}; the first was told: {told}"
+    change = BREAKS_OFF if "broke off" in told else "see the server's log for what it refuses, and why"
+    check = f"synapse-perf tier-latency {flag(found[0])}: no query without an answer"
+    alert = "rate(queries_failed_total[5m]) > 0"
+    return [Finding("queries-fail-under-load", "high", cause, _evidence(found), None, change, check, alert)]
 
 
 def _beyond_capacity(tiers: Mapping[str, Sequence[LoadLevel]], judging: Judging) -> list[Finding]:
@@ -55,7 +81,7 @@ def _beyond_capacity(tiers: Mapping[str, Sequence[LoadLevel]], judging: Judging)
     ]
     is_worse = any(level.lost or judging.status(level) == "fail" for level in found)
     cause = f"{', '.join(told)}: the queue grows as long as they come, and every query waits longer than the one before"
-    evidence: dict[str, Json] = {level.tier: _about(level) for level in found}
+    evidence = _evidence(found)
     change = f"turn away what would wait too long (HTTP 429 beyond a bounded queue); {MORE_AT_ONCE}"
     check = f"synapse-perf tier-latency {flag(found[0])}: as many answered as offered, and none without an answer"
     severity: Severity = "high" if is_worse else "medium"
@@ -73,7 +99,7 @@ def _queueing(tiers: Mapping[str, Sequence[LoadLevel]], judging: Judging) -> lis
     cause = f"waiting for the model, which answers one query at a time, is {', '.join(told)}"
     if missed:
         cause += f"; so the target of {' and '.join(missed)} is missed"
-    evidence: dict[str, Json] = {level.tier: _about(level) for level in found}
+    evidence = _evidence(found)
     longest = max(found, key=_queue_s)
     gain = Gain(_queue_s(longest), None, None, "s", measured=False)
     check = f"synapse-perf tier-latency {flag(longest)}: the column queue"
@@ -119,17 +145,21 @@ def _is_waiting(level: LoadLevel, judging: Judging) -> bool:
     return interval is not None and interval.low > DOMINATES
 
 
+def _evidence(levels: Sequence[LoadLevel]) -> dict[str, Json]:
+    """Of each tier; the unit is the end of a name."""
+    return {f"{level.tier} {name}": value for level in levels for name, value in _about(level).items()}
+
+
 def _about(level: LoadLevel) -> dict[str, Json]:
-    return {
-        "load": level.variant,
-        "offered_per_s": level.load if level.is_open else None,
+    found: dict[str, Json] = {
+        "load": load_of(level),
         "answered_per_s": middle_of(level.throughput),
-        "queue_s": _queue_s(level),
+        "queue_s": _queue_s(level) if level.queue else None,
         "service_s": middle_of(level.service) if level.service else None,
-        "queue_share": level.queue_share(0.95)[0],
-        "without_an_answer": level.lost,
+        "without an answer": level.lost,
         "requests": level.count("requests"),
     }
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _answered(level: LoadLevel) -> str:

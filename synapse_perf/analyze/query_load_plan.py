@@ -15,6 +15,7 @@ from synapse_perf.units import format_duration
 
 QUERIES = 30  # in a step of one process, where there is time: those of 6 processes support a p95
 LEAST_QUERIES = 5
+PLANNED = 0.8  # of the time: what is not foreseen must not cost a process
 MOST_ARRIVALS = 600  # in a step of one process
 ALL_SAMPLES = 1_000_000
 BENCHMARKS = {"tier_latency": "query_load", "served_query": "served_load"}  # that put load on what the others ask
@@ -56,7 +57,7 @@ def plan_query_load(
     """
     tiers = {case.spec.labels["tier"]: case for case in cases if is_plain(case) and case.spec.labels["tier"] in paces}
     steps = [step for tier in tiers for step in _wanted(tier, paces[tier], loads, limits_s[tier])]
-    process_s = budget_s / processes
+    process_s = PLANNED * budget_s / processes
     fitting: list[_Step] = []
     for step in sorted(steps, key=lambda step: step.least_s):
         if _least_s([*fitting, step], paces) <= process_s:
@@ -71,7 +72,7 @@ def plan_query_load(
         if own:
             longest_s = sum(_longest_s(one) + paces[tier].query_s for one in own)
             arms.append(_arm(case, own, limits_s[tier], longest_s, processes))
-    needed_s = processes * _least_s(steps, paces) - budget_s
+    needed_s = processes * _least_s(steps, paces) / PLANNED - budget_s
     return LoadPlan(tuple(arms), (_no_time(left_out, needed_s),) if left_out else ())
 
 
@@ -157,7 +158,7 @@ def _arm(case: LatencyCase, steps: Sequence[Json], limit_s: float, longest_s: fl
     spec, tier = case.spec, case.spec.labels["tier"]
     left_out = ("prefix", "count", "asking_s")
     workload = {name: value for name, value in spec.workload.items() if name not in left_out}
-    name = f"{tier} load"
+    name = f"{tier}, load"
     loaded = replace(
         spec,
         benchmark=BENCHMARKS[spec.benchmark],

@@ -62,6 +62,8 @@ class LoadedStep(NamedTuple):
     users: int | None = None
     arrivals_seed: int | None = None
     first_round: Sequence[Request] = ()
+    began_ns: int = 0  # of an open loop, with how long queries came: its first query may be due some time later
+    offered_s: float = 0.0
 
     @property
     def variant(self) -> str:
@@ -73,9 +75,10 @@ class LoadedStep(NamedTuple):
 
     @property
     def seconds(self) -> float:
-        """From the first query to the last answer, or to where the step was given up."""
+        """From its beginning to the last answer, or to where the step was given up."""
         every = [*self.first_round, *self.requests]
-        return (max(one.ended_ns for one in every) - min(one.intended_ns for one in every)) * 1e-9
+        began_ns = min(one.intended_ns for one in every) if self.users is not None else self.began_ns
+        return max((max(one.ended_ns for one in every) - began_ns) * 1e-9, self.offered_s)
 
 
 def offer_steps(
@@ -126,7 +129,14 @@ def _open(
     times_s = poisson_times_s(len(due), step["rate"], seed)
     running = RunningStep(serve, due, sender, _kept, watches_loop=False)
     requests = loop.run_until_complete(running.run(times_s, step["patience_s"]))
-    return LoadedStep(requests, step["patience_s"], offered_per_s=step["rate"], arrivals_seed=seed)
+    return LoadedStep(
+        requests,
+        step["patience_s"],
+        offered_per_s=step["rate"],
+        arrivals_seed=seed,
+        began_ns=running.started_ns,
+        offered_s=len(due) / step["rate"],
+    )
 
 
 def _closed(step: Json, serve: Serve, queries: Iterator[tuple[int, Any]], loop: Any) -> LoadedStep:

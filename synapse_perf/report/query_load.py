@@ -18,7 +18,7 @@ STALL = 5.0  # times the usual answer: the longest one then stood out
 A_PART = 0.1  # of a response that is worth telling
 LEGEND = (
     "Response (p50 to worst): from when a query came (at a rate: from when it was due) to the end of its answer, which "
-    "is {parts}. In time: the share within the tier's target; a query that was lost is not, and has no end (>). "
+    "is {parts}. In time: the share within the tier's target; a query without an answer is not, and has no end (>). "
     "Never judged."
 )
 
@@ -86,7 +86,8 @@ def _note(level: LoadLevel, bounds: tuple[float, float] | None) -> str:
     if level.is_late:
         parts.append(f"SENDER LATE by {format_duration(max(level.numbers('lateness_p95_s')))}: not this load")
     if level.lost:
-        parts.append(f"{level.lost} of {asked} without an answer")
+        told = f" ({level.first_error})" if level.first_error else ""
+        parts.append(f"{level.lost} of {asked} without an answer{told}")
     if level.is_growing:
         parts.append("the queue grows")
     if bounds is not None and bounds[1] < 1:
@@ -102,8 +103,9 @@ def _percentile(level: LoadLevel, probability: float) -> str:
     value = level.percentile(probability)
     if math.isfinite(value):
         return format_duration(value)
-    known = [sample for trial in level.latency.trials for sample in trial.samples] if level.latency else []
-    return f">{format_duration(max(known))}" if known else "lost"
+    if level.latency is None or level.count("errors"):
+        return "lost"
+    return f">{format_duration(max(sample for trial in level.latency.trials for sample in trial.samples))}"
 
 
 def _middle(metric: Metric | None) -> str:

@@ -34,7 +34,7 @@ def at_rate(
         began_s = max(free_s, due_s + late_s)
         free_s = began_s + service(number)
         requests.append(_request(number, due_s, due_s + late_s, began_s, free_s, end_s, patience_s))
-    return LoadedStep(requests, patience_s, offered_per_s=rate, arrivals_seed=seed)
+    return LoadedStep(requests, patience_s, offered_per_s=rate, arrivals_seed=seed, began_ns=1, offered_s=count / rate)
 
 
 def with_users(users: int, count: int, service: Service) -> LoadedStep:
@@ -77,5 +77,5 @@ def metrics(
         steps = make(LEVELS[number % 6], number)
         samples = tuple(sample for step in steps for sample in samples_of(step, limit_s))
         labels = {"tier": tier, "prefix": "cold", "variant": "load"}
-        trials.append(Trial(TrialSpec("query_load", f"{tier} load", labels, {}), number + 1, samples, 1.0))
+        trials.append(Trial(TrialSpec("query_load", f"{tier}, load", labels, {}), number + 1, samples, 1.0))
     return metrics_of(trials, METRICS)

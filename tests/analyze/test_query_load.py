@@ -153,6 +153,16 @@ def test_too_few_processes_find_nothing() -> None:
     assert load_findings(few, JUDGING) == []
 
 
+def test_queries_that_fail_are_named_with_what_they_were_told_and_no_queue_is_made_of_them() -> None:
+    found = findings(users(1), lambda level, seed: failing(rate(20)(level, seed), 2))
+    assert "more-than-it-answers" not in found
+    assert "target-holds-up-to" not in found
+    assert found["queries-fail-under-load"].severity == "high"
+    assert found["queries-fail-under-load"].cause.endswith(
+        "120 of 240 to fast (20/s); the first was told: OSError: refused"
+    )
+
+
 # --- a stall ---------------------------------------------------------------------------------------------------------
 
 

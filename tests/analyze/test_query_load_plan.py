@@ -21,7 +21,7 @@ def planned(loads: Loads, budget_s: float = PLENTY_S, **paces: Pace) -> LoadPlan
 
 
 def steps(plan: LoadPlan, tier: str) -> list[dict[str, float]]:
-    return next(list(arm.spec.workload["steps"]) for arm in plan.arms if arm.name == f"{tier} load")
+    return next(list(arm.spec.workload["steps"]) for arm in plan.arms if arm.name == f"{tier}, load")
 
 
 def offered_s(plan: LoadPlan) -> float:
@@ -35,7 +35,7 @@ def offered_s(plan: LoadPlan) -> float:
 
 def test_each_tier_that_told_its_pace_has_one_kind_of_trial_with_every_level() -> None:
     plan = planned(Loads((1, 2), (0.5,)), fast=PACES["fast"], deep=PACES["deep"])
-    assert [arm.name for arm in plan.arms] == ["fast load", "deep load"]
+    assert [arm.name for arm in plan.arms] == ["fast, load", "deep, load"]
     assert all(arm.repeats == 6 for arm in plan.arms)
     assert [{"users", "rate"} & set(step) for step in steps(plan, "fast")] == [{"users"}, {"users"}, {"rate"}]
     assert plan.warnings == ()

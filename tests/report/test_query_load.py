@@ -66,7 +66,7 @@ def test_what_was_not_answered_has_no_end_and_is_counted() -> None:
 
 def test_queries_that_failed_have_no_time_at_all() -> None:
     of = shown(lambda level, seed: [failing(at_rate(1, 40, steady(0.1 * level), seed=seed), 3)])
-    assert notes(of)[0].startswith("84 of 240 without an answer; in time ")
+    assert notes(of)[0].startswith("84 of 240 without an answer (OSError: refused); in time ")
 
 
 def test_it_says_what_bounds_the_rate_and_where_the_waiting_is_longest() -> None:
