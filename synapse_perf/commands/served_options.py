@@ -40,7 +40,8 @@ class ServedOptions:
         ),
     ] = field(default_factory=list)
     query_timeout: Annotated[
-        str | None, option("A query without its whole answer by then is lost (60s).", "--query-timeout", SERVED)
+        str | None,
+        option("A query not wholly answered by then is lost (60s; synapse: 90s).", "--query-timeout", SERVED),
     ] = None
 
     @property
@@ -52,7 +53,7 @@ def check_unused(options: ServedOptions, in_process: Mapping[str, object]) -> No
     """No option may say nothing: InputError for one that needs --url, or of `in_process` one that --url leaves out."""
     if options.url:
         for name in (name for name, value in in_process.items() if value):
-            raise InputError(f"{name} is for models in this process", "leave it out, or --url")
+            raise InputError(f"{name} is for models in this process", "leave it out, or leave out --url")
         return
     given = {
         "--api": options.api != "openai",

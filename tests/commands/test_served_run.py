@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from synapse_perf.outside.chat_client import ChatClient
-from synapse_perf.outside.streamed_answer import QueryLost
 from tests.faults.program import Told, run
 from tests.llama.small_models import Shape, write_model
 from tests.outside.chat_server import Answering, Handler, chat_server, delta, finish, streaming
 from tests.outside.fake_servers import free_port
+from tests.outside.llama_server import llama_server
 
 FAST, DEEP = "What is a page?", "Design a cache for pages and argue step by step why it must be small."
 SHORT = (
@@ -85,27 +82,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def real_url(model: Path) -> Iterator[str]:
-    port = free_port()
-    words = [sys.executable, "-m", "llama_cpp.server", "--model", str(model), "--port", str(port), "--n_ctx", "512"]
-    server = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    url = f"http://127.0.0.1:{port}"
-    try:
-        while not _is_up(url):
-            assert server.poll() is None
+    with llama_server(model) as url:
         yield url
-    finally:
-        server.kill()
-        server.wait()
-
-
-def _is_up(url: str) -> bool:
-    client = ChatClient(url, 5)
-    try:
-        return bool(client.served_models())
-    except QueryLost:
-        return False
-    finally:
-        client.close()
 
 
 def test_a_real_server_is_judged_with_its_parts_and_its_model_in_process_beside_it(

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ from synapse_perf.outside.streamed_answer import QueryLost, Served
 from tests.llama.small_models import Shape, write_model
 from tests.outside.chat_server import Answering, Handler, chat_server, delta, event, finish, streaming
 from tests.outside.fake_servers import free_port
+from tests.outside.llama_server import llama_server
 
 ASKED = [{"role": "user", "content": "What is a page?"}]
 ROLE, DONE = delta(role="assistant", content=""), "data: [DONE]\n\n"
@@ -219,28 +218,8 @@ def test_what_is_no_list_of_models_is_told(body: str) -> None:
 
 @pytest.fixture(scope="module")
 def real_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    model = write_model(tmp_path_factory.mktemp("model") / "tiny.gguf", Shape())
-    port = free_port()
-    words = [sys.executable, "-m", "llama_cpp.server", "--model", str(model), "--port", str(port), "--n_ctx", "512"]
-    server = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    url = f"http://127.0.0.1:{port}"
-    try:
-        while not _is_up(url):
-            assert server.poll() is None
+    with llama_server(write_model(tmp_path_factory.mktemp("model") / "tiny.gguf", Shape())) as url:
         yield url
-    finally:
-        server.kill()
-        server.wait()
-
-
-def _is_up(url: str) -> bool:
-    client = ChatClient(url, 5)
-    try:
-        return bool(client.served_models())
-    except QueryLost:
-        return False
-    finally:
-        client.close()
 
 
 def test_a_real_server_answers(real_url: str, tmp_path: Path) -> None:
