@@ -4,7 +4,6 @@
 
 BIN := .venv/bin
 ARGS ?=
-MEASURED := profile-load bench-cgrag tier-latency
 LOCK_COMMAND = uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
@@ -25,15 +24,14 @@ setup: ## Install everything into .venv (minutes the first time, then a moment)
 	@$(FIND_PYTHON); "$$python" .ci/install.py
 
 run: setup ## Measure model starts, retrieval and queries here, on samples made on the spot
-	@mkdir -p build; for command in $(MEASURED); do \
-		result=build/$$command.json; rm -f "$$result"; code=0; \
-		$(BIN)/synapse-perf $$command --profile embedded --output "$$result" --output build/$$command.md $(ARGS) || code=$$?; \
-		[ -s "$$result" ] || { echo "exit code $$code: $$command failed, there is no $$result" >&2; exit 1; }; \
-		case $$code in \
-			0) echo "exit code 0: every target that was checked is met; kept in $$result" >&2;; \
-			1) echo "exit code 1: a target is missed, see the report; kept in $$result" >&2;; \
-			3) echo "exit code 3: inconclusive, see the report; kept in $$result" >&2;; \
-			*) echo "exit code $$code: $$command failed" >&2; exit $$code;; esac; done
+	@mkdir -p build; rm -f build/run.json; code=0; \
+	$(BIN)/synapse-perf run --profile embedded --output build/run.json --output build/run.md $(ARGS) || code=$$?; \
+	[ -s build/run.json ] || { echo "exit code $$code: there is no build/run.json" >&2; exit 1; }; \
+	case $$code in \
+		0) echo "exit code 0: every target that was checked is met; kept in build/run.json and build/run.md" >&2;; \
+		1) echo "exit code 1: a target is missed, see the report; kept in build/run.json and build/run.md" >&2;; \
+		3) echo "exit code 3: inconclusive, see the report; kept in build/run.json and build/run.md" >&2;; \
+		*) echo "exit code $$code: see what failed above" >&2; exit $$code;; esac
 
 test: setup ## Run the tests, without the benchmarks
 	@$(BIN)/python -m pytest $(ARGS)
@@ -49,7 +47,7 @@ bench: setup ## Run the benchmarks of the toolkit itself
 
 lock: ## Write the locks anew; needs uv (make lock ARGS=--upgrade takes newer versions)
 	@command -v uv >/dev/null || { echo "uv is missing: pip install uv" >&2; exit 1; }
-	$(LOCK_COMMAND) $(ARGS) --extra dev --extra server --output-file requirements.lock pyproject.toml
+	$(LOCK_COMMAND) $(ARGS) --extra containers --extra dev --extra server --extra ui --output-file requirements.lock pyproject.toml
 	$(LOCK_COMMAND) $(ARGS) --output-file .ci/build.lock .ci/build.in
 
 clean: ## Remove what was built here; compiled wheels stay in the user's cache

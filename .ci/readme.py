@@ -5,6 +5,7 @@ A part stands between ``<!-- made: NAME -->`` and ``<!-- end -->``; each name is
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -57,6 +58,21 @@ def targets() -> str:
     return "\n".join(["| target | limit | judged on | at least |", "| --- | --- | --- | ---: |", *rows])
 
 
+def gate_rates() -> str:
+    found = json.loads((ROOT / "tests/bench/gate_rates.json").read_text("utf-8"))
+    names = list(found["machines"][0]["peers"])
+    rules = [f"{name}: alarms, found" for name in names]
+    titles = ["machine", "false alarms", "found", "undecided", "called unchanged", "pairs, as a rule", *rules]
+    rows = []
+    for row in found["machines"]:
+        same, slowed = row["identical"], row["slowed"]
+        told = [slowed.get(status, 0) for status in ("regressed", "inconclusive", "unchanged")]
+        peers = [", ".join(map(str, row["peers"][name])) for name in names]
+        cells = [row["machine"], same["false alarms"], *told, round(same["pairs"] / found["gates"]), *peers]
+        rows.append(f"| {' | '.join(map(str, cells))} |")
+    return "\n".join([f"| {' | '.join(titles)} |", f"| --- {'| --: ' * (len(titles) - 1)}|", *rows])
+
+
 def profile_load_help() -> str:
     return _help("profile-load")
 
@@ -94,6 +110,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "exit codes": exit_codes,
     "metric names": metric_names,
     "targets": targets,
+    "gate rates": gate_rates,
     "commands": commands_help,
     "profile-load help": profile_load_help,
     "bench-cgrag help": bench_cgrag_help,

@@ -25,8 +25,15 @@ from synapse_perf.commands import (
     profiles,
     report,
     schema,
+    service_startup,
     tier_latency,
+    ui_fps,
+    ws_latency,
 )
+from synapse_perf.commands import (
+    run as run_command,
+)
+from synapse_perf.commands.github_actions import tell_error
 from synapse_perf.commands.interrupts import catch_signals, ignore_signals
 from synapse_perf.commands.options import takes
 from synapse_perf.commands.streams import ELSEWHERE, cause_of, drop_stdout, is_stdout_broken, secure_streams, tell
@@ -48,6 +55,10 @@ app.command("profile-load", no_args_is_help=False)(takes(profile_load.profile_lo
 app.command("bench-cgrag", no_args_is_help=False)(takes(bench_cgrag.bench_cgrag))
 app.command("tier-latency", no_args_is_help=False)(takes(tier_latency.tier_latency))
 app.command("leak-hunt", no_args_is_help=False)(takes(leak_hunt.leak_hunt))
+app.command("service-startup", no_args_is_help=False)(takes(service_startup.service_startup))
+app.command("ws-latency", no_args_is_help=False)(takes(ws_latency.ws_latency))
+app.command("ui-fps", no_args_is_help=False)(takes(ui_fps.ui_fps))
+app.command("run", no_args_is_help=False)(takes(run_command.run))
 app.command("doctor")(doctor.doctor)
 app.command("compare")(takes(compare.compare))
 app.command("gate", no_args_is_help=False)(takes(gate.gate))
@@ -140,4 +151,6 @@ def _tell(message: str, remedy: str, code: ExitCode, is_debugging: bool = False)
 
         traceback.print_exc()
     tell(message, remedy)
+    if code != ExitCode.INTERRUPTED:
+        tell_error(message, remedy)
     return code

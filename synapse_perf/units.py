@@ -33,7 +33,7 @@ def parse_bytes(text: str) -> int:
 
 
 def format_duration(seconds: float) -> str:
-    """Three significant digits with the unit that reads best: ``812 µs``, ``4.31 ms``, ``2.05 s``, ``3 min 20 s``."""
+    """Three significant digits with the unit that reads best: ``153 ns``, ``4.31 ms``, ``2.05 s``, ``3 min 20 s``."""
     if seconds != seconds:
         return "n/a"
     magnitude = abs(seconds)
@@ -44,6 +44,8 @@ def format_duration(seconds: float) -> str:
         return f"{three_digits(seconds)} s"
     if magnitude >= 1e-3:
         return f"{three_digits(seconds * 1e3)} ms"
+    if 1e-9 <= magnitude < 1e-6:
+        return f"{three_digits(seconds * 1e9)} ns"
     return f"{three_digits(seconds * 1e6)} µs"
 
 

@@ -38,6 +38,13 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
+def _outside_of_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a job of GitHub's the program writes annotations and into the job's files, which tests are no part of."""
+    for name in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(autouse=True)
 def _own_state(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Saved runs of one test are not `last` of another."""
     monkeypatch.setenv("SYNAPSE_PERF_STATE_DIR", str(tmp_path_factory.mktemp("state")))

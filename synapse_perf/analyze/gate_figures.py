@@ -7,9 +7,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from synapse_perf.analyze.gate_leaks import growth_of, told_leaks
 from synapse_perf.analyze.summary import process_medians, quantile
 from synapse_perf.errors import InputError
-from synapse_perf.model import Better, Metric, Result, Suite, metric_key
+from synapse_perf.model import Better, Leak, Metric, Result, Suite, metric_key
 
 EVERY_TIME = "every time"  # what the processor time of a whole command stands for
 LEAST_FOR_FASTEST = 3  # samples of a run
@@ -26,6 +27,7 @@ class Figure:
     is_steady: bool = True  # the same in every process; asked of exact metrics only
     is_principal: bool = True  # has to be decided; others fail a gate when they are surely slower, and only then
     stands_for: str = ""  # a companion: heard only where this metric (or any time) is inconclusive
+    is_leak: bool = False  # growth that a hunt has confirmed, 0 where it found none
 
 
 Figures = Mapping[str, Figure]
@@ -49,6 +51,8 @@ def figures_of(run: Result | Suite, wanted: Collection[str] = ()) -> dict[str, F
         # What has a target is what a run is about; of a run without targets, or asked for by name, every metric is.
         is_principal = bool(wanted) or not targeted or metric.key in targeted or metric.better == "exact"
         found[key] = _figure(key, metric, is_principal)
+    for key, leak in judged_leaks(run, wanted):
+        found[key] = Figure(growth_of(leak), leak.unit, "lower", is_leak=True)
     return found
 
 
@@ -69,11 +73,23 @@ def judged_metrics(run: Result | Suite, wanted: Collection[str] = ()) -> Iterato
     results = results_of(run)
     is_one = len({result.benchmark for result in results}) == 1
     for result in results:
-        for metric in result.metrics:
+        for metric in () if result.leaks else result.metrics:
             key = metric.key if is_one else f"{result.benchmark}: {metric.key}"
             is_wanted = not wanted or any(fnmatchcase(key, pattern) or metric.name == pattern for pattern in wanted)
             if metric.better != "none" and EXPERIMENT not in metric.labels and is_wanted:
                 yield key, metric
+
+
+def judged_leaks(run: Result | Suite, wanted: Collection[str] = ()) -> Iterator[tuple[str, Leak]]:
+    """The rows of leak hunts, which stand for the series that they were judged by."""
+    results = results_of(run)
+    is_one = len({result.benchmark for result in results}) == 1
+    for result in results:
+        for leak in told_leaks(result):
+            key = leak.metric if is_one else f"{result.benchmark}: {leak.metric}"
+            name = leak.metric.partition("{")[0]
+            if not wanted or any(fnmatchcase(key, pattern) or name == pattern for pattern in wanted):
+                yield key, leak
 
 
 def middle(values: Sequence[float]) -> float:

@@ -3,18 +3,21 @@
 A screen looks at every metric: what is surely not slower by the effect asked for is cleared there. The rest, suspects
 and undecided alike, is judged again on fresh pairs alone, so that what the screen picked by chance cannot confirm
 itself. For identical code the chance of any false alarm in a whole gate is at most `Rules.alarm` (Holm over metrics,
-the same share for each look); a metric slower by the effect asked for is called unchanged with a chance of at most
-`Rules.slip` at a look.
+the same share for each look); a metric slower by the effect asked for is called unchanged with a chance of about
+`Rules.slip` at a look, and never of more than `Rules.few_slip`.
 """
 
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from synapse_perf.analyze.gate_figures import Figure, Figures
+from synapse_perf.analyze.gate_leaks import appeared
 from synapse_perf.analyze.gate_signed_rank import bounds, centre, holm, least_pairs, p_value
+from synapse_perf.analyze.percentile import student_quantile
 from synapse_perf.model import ComparisonStatus
 from synapse_perf.units import format_percent
 
@@ -32,7 +35,8 @@ class Rules:
     suspicion: float = 0.20  # the p that makes a metric a suspect, which costs more pairs and nothing else
     side_suspicion: float = 0.02  # the same for one that is not principal, of which there are many
     alarm: float = 0.02
-    slip: float = 0.0005
+    slip: float = 0.0001  # the chance, at a look, of calling a slowdown by the effect unchanged
+    few_slip: float = 0.0005  # the same by signs alone, where the pairs are too few to say more by them
     screen_pairs: int = 12
     confirm_pairs: tuple[int, ...] = (12, 30)  # the looks at fresh pairs
 
@@ -49,7 +53,7 @@ class Rules:
         return tuple(max(pairs, least) for pairs in self.confirm_pairs)
 
     def screened_pairs(self) -> int:
-        return max(self.screen_pairs, least_pairs(self.slip))
+        return max(self.screen_pairs, least_pairs(self.few_slip))
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +140,10 @@ def _judged(metric: str, pairs: Sequence[PairedRuns], rules: Rules) -> Judgement
         return refused
     both = [(before, after) for before, after in figures if before is not None and after is not None]
     values = [(before.value, after.value) for before, after in both]
+    if both[0][1].is_leak:
+        befores, afters = zip(*values, strict=True)
+        if (told := appeared(befores, afters)) is not None:
+            return Judgement(metric, *told, pairs=len(values))
     if both[0][1].better == "exact":
         return _exact(metric, both)
     if min(map(min, values)) <= 0:
@@ -143,11 +151,29 @@ def _judged(metric: str, pairs: Sequence[PairedRuns], rules: Rules) -> Judgement
     sign = -1 if both[0][1].better == "higher" else 1
     slowdowns = [sign * math.log(after / before) for before, after in values]
     floor, effect = math.log1p(rules.floor_of(metric)), math.log1p(rules.effect_of(metric))
-    _, ceiling = bounds(slowdowns, rules.slip)
+    ceiling = _ceiling(slowdowns, rules)
     low, high = bounds(slowdowns, SHOWN / 2)
     middle, p = centre(slowdowns), p_value([value - floor for value in slowdowns])
     status, reason, needs = _by_bounds(len(values), middle, ceiling, floor, effect)
     return Judgement(metric, status, reason, len(values), middle, _finite(low), _finite(high), p, needs)
+
+
+def _ceiling(slowdowns: Sequence[float], rules: Rules) -> float:
+    """What the slowdown lies below.
+
+    The signs of a dozen pairs are never surer than one in thousands, whatever the noise: where pairs fall into several
+    classes, a lucky dozen of them would look steady enough. So Student's bound has to lie below the effect too, which
+    costs fresh pairs where the noise is large and nothing where it is small. Of more pairs the exact bound is enough.
+    """
+    pairs = len(slowdowns)
+    if pairs >= least_pairs(rules.slip):
+        return bounds(slowdowns, rules.slip)[1]
+    if pairs < 2:
+        return math.inf
+    mean = statistics.fmean(slowdowns)
+    variance = math.fsum((value - mean) ** 2 for value in slowdowns) / (pairs - 1)
+    student = mean + student_quantile(pairs, rules.slip) * math.sqrt(variance / pairs)
+    return max(bounds(slowdowns, rules.few_slip)[1], student)
 
 
 def _by_bounds(
@@ -184,7 +210,7 @@ def _refused(metric: str, figures: Sequence[tuple[Figure | None, Figure | None]]
     held = sum(before is not None and after is not None for before, after in figures)
     if held < len(figures):
         return Judgement(metric, "inconclusive", f"measured in {held} of {len(figures)} pairs only", held)
-    if not all(math.isfinite(one.value) for one in (*befores, *afters)):
+    if not befores[0].is_leak and not all(math.isfinite(one.value) for one in (*befores, *afters)):
         return Judgement(metric, "inconclusive", "a run has no sample of it, or one that is not a number", held)
     return None
 

@@ -30,7 +30,7 @@ def p_value(differences: Sequence[float]) -> float:
 
 def centre(differences: Sequence[float]) -> float:
     """The Hodges-Lehmann estimate: the median of the means of every two differences."""
-    means = _walsh_averages(differences)
+    means = _walsh_averages(tuple(differences))
     half = len(means) // 2
     return means[half] if len(means) % 2 else (means[half - 1] + means[half]) / 2
 
@@ -40,7 +40,7 @@ def bounds(differences: Sequence[float], error: float) -> tuple[float, float]:
     outside = critical_sum(len(differences), error)
     if outside < 0:
         return -math.inf, math.inf
-    means = _walsh_averages(differences)
+    means = _walsh_averages(tuple(differences))
     return means[outside], means[len(means) - 1 - outside]
 
 
@@ -73,8 +73,10 @@ def holm(p_values: Sequence[float], error: float) -> list[bool]:
     return rejected
 
 
-def _walsh_averages(differences: Sequence[float]) -> list[float]:
-    return sorted((one + other) / 2 for place, one in enumerate(differences) for other in differences[place:])
+@lru_cache(maxsize=64)
+def _walsh_averages(differences: tuple[float, ...]) -> tuple[float, ...]:
+    """Asked for by each bound and by the centre of the same differences."""
+    return tuple(sorted((one + other) / 2 for place, one in enumerate(differences) for other in differences[place:]))
 
 
 def _doubled_ranks(ordered: Sequence[float]) -> tuple[int, ...]:

@@ -10,20 +10,24 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from synapse_perf.analyze.compare import differing_fields
 from synapse_perf.analyze.disturbance import TOO_MANY, is_disturbed
 from synapse_perf.analyze.gate_figures import Figure, figures_of, judged_metrics
+from synapse_perf.analyze.gate_files import changed_software
+from synapse_perf.analyze.gate_leaks import appeared
 from synapse_perf.analyze.gate_paired import Rules
 from synapse_perf.analyze.gate_report import GateRow
 from synapse_perf.analyze.percentile import student_quantile
 from synapse_perf.analyze.summary import process_medians
+from synapse_perf.baselines.noise import DaySpread
 from synapse_perf.model import Comparison, ComparisonStatus, Metric, Result
 from synapse_perf.units import format_percent
 
 ALARM = 0.01
+SLIP = 0.0005  # of calling a slowdown by the effect asked for unchanged
 ASSUMED_SPREAD = 0.03  # of runs of different days, where nothing is known: that of shared machines
 PRIOR_WEIGHT = 10  # degrees of freedom that what is known beforehand counts for
 MOST_RUNS = 50
@@ -49,6 +53,7 @@ class Stored:
     before: tuple[Figure, ...]
     within: float = 0.0  # standard error of the current figure by its own processes
     is_crowded: bool = False
+    calibrated: DaySpread | None = None  # what runs of the same code on other days have shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +64,17 @@ class StoredOutcome:
     changed: tuple[str, ...] = field(default_factory=tuple)  # software that differs
 
 
-def judge_stored(current: Result, runs: Sequence[Result], rules: Rules, wanted: Sequence[str] = ()) -> StoredOutcome:
-    """`runs` are stored runs of the same command, the newest first."""
+def judge_stored(
+    current: Result,
+    runs: Sequence[Result],
+    rules: Rules,
+    wanted: Sequence[str] = (),
+    calibrated: Mapping[str, DaySpread] | None = None,
+) -> StoredOutcome:
+    """`runs` are stored runs of the same command, the newest first; `calibrated` is by metric."""
     difference = differing_fields(current, runs[0])
     usable = [run for run in runs if not differing_fields(run, runs[0])]
-    metrics = _beside(current, usable, wanted)
+    metrics = [replace(one, calibrated=(calibrated or {}).get(one.metric)) for one in _beside(current, usable, wanted)]
     if difference:
         reason = f"differing: {', '.join(difference)}"
         return StoredOutcome(tuple(_plain_row(one, "not-comparable", reason, rules) for one in metrics), None, False)
@@ -77,7 +88,7 @@ def judge_stored(current: Result, runs: Sequence[Result], rules: Rules, wanted: 
             limits.append(limit)
             assumed |= spread.is_assumed
     return StoredOutcome(
-        tuple(rows), statistics.median(limits) if limits else None, assumed, tuple(_changed_software(current, runs[0]))
+        tuple(rows), statistics.median(limits) if limits else None, assumed, tuple(changed_software(current, runs[0]))
     )
 
 
@@ -130,7 +141,7 @@ def _row(one: Stored, spread: Spread, rules: Rules, family: int) -> tuple[GateRo
 def _decide(
     one: Stored, slowdown: float, spread: Spread, runs: int, floor: float, effect: float, alarm: float
 ) -> tuple[ComparisonStatus, str, int | None]:
-    slip = _half_width(spread, runs, Rules().slip)
+    slip = _half_width(spread, runs, SLIP)
     if slowdown - floor > alarm:
         if one.is_crowded:
             return "inconclusive", "slower, but the machine was crowded: end what else runs and measure again", None
@@ -142,7 +153,7 @@ def _decide(
     more = (
         count - runs
         for count in range(runs + 1, MOST_RUNS + 1)
-        if slowdown + _half_width(_grown(spread, count - runs), count, Rules().slip) < effect
+        if slowdown + _half_width(_grown(spread, count - runs), count, SLIP) < effect
         or slowdown - floor > _half_width(_grown(spread, count - runs), count, ALARM)
     )
     asked = format_percent(math.expm1(effect))
@@ -164,7 +175,9 @@ def _spread(one: Stored, metrics: Sequence[Stored]) -> Spread:
     known = _pooled([other for other in metrics if other is not one]) or _alone(own_degrees)
     degrees = known.degrees + own_degrees
     variance = (known.degrees * known.deviation**2 + own_degrees * own) / degrees
-    return Spread(math.sqrt(max(variance, one.within**2)), degrees, known.is_assumed)
+    # Of a single day only the least is known that days differ by.
+    least = one.calibrated.deviation if one.calibrated and not one.calibrated.degrees else 0.0
+    return Spread(math.sqrt(max(variance, one.within**2, least**2)), degrees, known.is_assumed)
 
 
 def _alone(own_degrees: int) -> Spread:
@@ -182,11 +195,16 @@ def _pooled(others: Sequence[Stored]) -> Spread | None:
 
 
 def _variance(one: Stored) -> tuple[float, int]:
-    """Of the logarithm over the stored runs, with its degrees of freedom."""
+    """Of the logarithm over the stored runs and calibrated days, with its degrees of freedom."""
     values = [figure.value for figure in one.before]
-    if len(values) < 2 or _is_exact(one) or not all(math.isfinite(value) and value > 0 for value in values):
+    if not values or _is_exact(one) or not all(math.isfinite(value) and value > 0 for value in values):
         return 0.0, 0
-    return statistics.variance(map(math.log, values)), len(values) - 1
+    calibrated = one.calibrated or DaySpread(0.0, 0)
+    degrees = len(values) - 1 + calibrated.degrees
+    if not degrees:
+        return 0.0, 0
+    squares = statistics.variance(map(math.log, values)) * (len(values) - 1) if len(values) > 1 else 0.0
+    return (squares + calibrated.deviation**2 * calibrated.degrees) / degrees, degrees
 
 
 def _refusal(one: Stored) -> tuple[ComparisonStatus, str] | None:
@@ -198,6 +216,8 @@ def _refusal(one: Stored) -> tuple[ComparisonStatus, str] | None:
     if changed:
         return "not-comparable", f"differing: {', '.join(changed)}"
     values = [one.now.value, *(figure.value for figure in one.before)]
+    if one.now.is_leak and (told := appeared([figure.value for figure in one.before], [one.now.value])) is not None:
+        return told
     if not all(map(math.isfinite, values)):
         return "inconclusive", "a run has no sample of it, or one that is not a number"
     if not _is_exact(one) and min(values) <= 0:
@@ -245,10 +265,3 @@ def _within(metric: Metric) -> float:
 
 def _is_crowded(metric: Metric) -> bool:
     return sum(map(is_disturbed, metric.trials)) >= TOO_MANY * max(len(metric.trials), 1)
-
-
-def _changed_software(current: Result, stored: Result) -> list[str]:
-    now, before = current.environment.software_class, stored.environment.software_class
-    if now.get("digest") == before.get("digest"):
-        return []
-    return [name for name in {**before, **now} if now.get(name) != before.get(name) and name != "digest"]

@@ -43,12 +43,13 @@ _DISTURBED = {
 }
 
 
-def sentence(bound: Bound) -> str:
-    """What takes the time, and what that is bound by, with the numbers."""
+def sentence(bound: Bound, *, is_brief: bool = False) -> str:
+    """What takes the time, and what that is bound by, with the numbers; a brief one leaves the share to the verdict."""
     part = {"queue": "waiting in the queue", "tokenise": "tokenising", "template": "the template"}.get(
         bound.part, bound.part
     )
-    return f"{part} {_ratio_percent(bound.share)} of a query, {_why(bound)}"
+    share = "" if is_brief and bound.by != "path" else f" {_ratio_percent(bound.share)} of a query"
+    return f"{part}{share}, {_why(bound)}"
 
 
 def bound_findings(bounds: Sequence[Bound], limits: Mapping[str, float], confidence: float) -> list[Finding]:

@@ -210,9 +210,10 @@ def _high_level(group: Queries, groups: Sequence[Queries], confidence: float) ->
 
 
 def _first_query(group: Queries, groups: Sequence[Queries], confidence: float) -> list[Finding]:
-    """What the first query after a start waits for, and one before it would take off its path."""
+    """What the first query after a start waits for, and one before it would take off; a server had others before."""
     first = beside(groups, group, FIRST)
-    if first is None or first.latency is None or group.latency is None:
+    is_served = group.latency is not None and bool(facts_of(group.latency, "connect_s"))
+    if first is None or first.latency is None or group.latency is None or is_served:
         return []
     added = paired_differences(first.latency, group.latency)
     interval = median_interval(added, confidence)

@@ -34,7 +34,7 @@ def speed_warnings(trials: Sequence[Trial], confidence: float) -> list[str]:
             "with longer pauses"
         )
     if unsteady:
-        found.append(f"{len(unsteady)} of {len(trials)} processes were not steady after their warm-up queries")
+        found.append(f"{len(unsteady)} of {len(trials)} processes not steady after their warm-up queries")
     return found
 
 

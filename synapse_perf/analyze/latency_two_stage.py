@@ -66,8 +66,8 @@ def _swap(group: Queries, gain: Gain | None, limit_s: float | None, confidence: 
             evidence,
             gain,
             change,
-            "synapse-perf tier-latency --resident all, or --overlap load: what a two-stage query takes then",
-            "the time of model loads within a query: it is 0 where nothing is swapped",
+            "synapse-perf tier-latency --resident all, or --overlap load",
+            "the time of model loads within a query (0 where none is swapped)",
         )
     ]
 

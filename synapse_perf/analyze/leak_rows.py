@@ -8,10 +8,12 @@ from itertools import accumulate
 from statistics import median
 
 from synapse_perf.analyze.collect import metrics_of
+from synapse_perf.analyze.leak_left import judge_left
+from synapse_perf.analyze.leak_outside import judge_outside
 from synapse_perf.analyze.leak_thresholds import CONFIDENCE, FLOOR_BYTES, FLOOR_COUNT, FLOOR_PAGES, RETAINED_BYTES
 from synapse_perf.analyze.leak_verdict import Judged, judge, judged_part
 from synapse_perf.benchmarks.leak_loop import GROWTH
-from synapse_perf.host.leak_probes import ANONYMOUS, BYTE_PROBES, HEAP, RSS, SHOWN_ONLY
+from synapse_perf.host.leak_probes import ANONYMOUS, BYTE_PROBES, GPU, HEAP, MUST_BE_ZERO, RSS, SHARED, SHOWN_ONLY
 from synapse_perf.model import Leak, Metric, MetricDefinition, Trial, metric_key
 from synapse_perf.units import format_bytes
 
@@ -26,13 +28,18 @@ def unit_of(probe: str) -> str:
 
 def floor_of(probe: str) -> float:
     """Growth of one sample that is no leak."""
-    if probe == HEAP:
+    if probe in (HEAP, SHARED):  # both are exact
         return FLOOR_BYTES
     return FLOOR_PAGES if probe in BYTE_PROBES else FLOOR_COUNT
 
 
 def judge_probe(trial: Trial, probe: str) -> Judged:
-    return judge(levels_of(trial, probe), unit_of(probe), floor_of(probe))
+    if probe in MUST_BE_ZERO:
+        return judge_left(trial, probe)
+    levels, unit = levels_of(trial, probe), unit_of(probe)
+    judged = judge(levels, unit, floor_of(probe))
+    is_outside = "process" in trial.spec.workload
+    return judge_outside(levels, judged, trial.facts, unit) if is_outside else judged
 
 
 def levels_of(trial: Trial, probe: str) -> list[float]:
@@ -117,7 +124,8 @@ def _with_calls(trial: Trial) -> Trial:
 
 
 def _calls(trial: Trial) -> float:
-    return float((trial.samples[-1].facts.get("calls") if trial.samples else 1) or 1)
+    """Of one sample; of readings by the clock, which part of an iteration one of them is."""
+    return median([float(sample.facts.get("calls") or 1) for sample in trial.samples] or [1.0])
 
 
 def _leak(trial: Trial, probe: str, judged: Judged, calls: float) -> Leak:
@@ -133,7 +141,7 @@ def _leak(trial: Trial, probe: str, judged: Judged, calls: float) -> Leak:
         confidence=CONFIDENCE,
         unit=unit,
         smallest_seen=None if judged.smallest is None else judged.smallest / calls,
-        iterations=round(judged.count * calls),
+        iterations=round(judged.count * max(calls, 1)),
         full_after=None,
         reason=judged.reason,
     )
@@ -142,8 +150,8 @@ def _leak(trial: Trial, probe: str, judged: Judged, calls: float) -> Leak:
 def _full_after(trial: Trial, row: Leak, judged: Mapping[str, Judged], calls: float) -> float | None:
     """Iterations until memory is full; the live heap counts what was asked for, pages come when they are touched."""
     free_bytes = trial.facts.get("free_bytes")
-    if row.status != "leak" or row.unit != "B" or not row.growth or not free_bytes:
-        return None
+    if row.status != "leak" or row.unit != "B" or not row.growth or not free_bytes or GPU in row.metric:
+        return None  # how much of a graphics processor's memory is free is not known
     pages = judged.get(ANONYMOUS)
     touched = pages.slope.middle / calls if pages and pages.slope and pages.status == "leak" else row.growth
     return float(free_bytes) / min(row.growth, touched)

@@ -1,8 +1,10 @@
-"""Does a series rise, by how much for each step, and how sure is that? Kendall's test and Sen's slope.
+"""Does a series rise, by how much for each step, how sure is that, and does it slow down?
 
-H. B. Mann, Econometrica 13, 1945, 245-259; P. K. Sen, J. Am. Stat. Assoc. 63, 1968, 1379-1389. Both ask only for the
-order of values, so that a jump or an outlier counts no more than any other step. The number of points is small, so all
-pairs are looked at.
+Kendall's test and Sen's slope (H. B. Mann, Econometrica 13, 1945, 245-259; P. K. Sen, J. Am. Stat. Assoc. 63, 1968,
+1379-1389), and the test of H. B. Mann and D. R. Whitney (Ann. Math. Stat. 18, 1947, 50-60). All ask only for the order
+of values, so that a jump or an outlier counts no more than any other step. The number of points is small, so all pairs
+are looked at. What a slope is worth where the level wanders is told by the ratio of variances (A. W. Lo and
+A. C. MacKinlay, Rev. Financ. Stud. 1, 1988, 41-66).
 """
 
 from __future__ import annotations
@@ -11,8 +13,8 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations, pairwise
-from statistics import NormalDist, median
+from itertools import combinations, pairwise, product
+from statistics import NormalDist, fmean, median
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,41 @@ def noise_of(series: Sequence[float], slope: float) -> float:
 
 
 def largest_step(series: Sequence[float]) -> float:
-    return max(later - earlier for earlier, later in pairwise(series))
+    return max(steps_of(series))
+
+
+def steps_of(series: Sequence[float]) -> list[float]:
+    return [later - earlier for earlier, later in pairwise(series)]
+
+
+def mean_step(series: Sequence[float]) -> float:
+    return (series[-1] - series[0]) / (len(series) - 1)
+
+
+def smaller_p(earlier: Sequence[float], later: Sequence[float]) -> float:
+    """The one-sided p-value of Mann and Whitney's test that the later values are smaller than the earlier ones."""
+    n, m = len(earlier), len(later)
+    ties = sum(count**3 - count for count in Counter([*earlier, *later]).values())
+    deviation = math.sqrt(n * m / 3 * (n + m + 1 - ties / ((n + m) * (n + m - 1))))
+    if deviation == 0:
+        return 1.0
+    score = sum((one > other) - (one < other) for one, other in product(earlier, later))
+    return 1 - NormalDist().cdf((score - 1) / deviation)
+
+
+def slope_error(series: Sequence[float], lag: int, points: int) -> float:
+    """The standard error that the slope of so many points has in such a series, whose level wobbles and wanders.
+
+    Over `lag` steps a level that only wobbles comes no further from its line than over one; a random walk does.
+    """
+    slope = mean_step(series)
+    near, far = (
+        fmean((later - earlier - by * slope) ** 2 for earlier, later in zip(series, series[by:], strict=False))
+        for by in (1, lag)
+    )
+    wander = max(0.0, (far - near) / (lag - 1))
+    wobble = max(0.0, (near - wander) / 2)
+    return math.sqrt(1.2 * wander / points + 12 * wobble / points**3)
 
 
 def _variance(series: Sequence[float]) -> float:

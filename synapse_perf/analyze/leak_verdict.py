@@ -1,8 +1,8 @@
 """Is a series of levels a leak, clean, or not to be decided yet?
 
 Growth in a first look is looked at again over twice as many iterations. A leak has to rise there beyond the floor, not
-in one step, and in the second half at least half as fast as in the first; what still rises but slows down, as a bounded
-cache does while it fills, is inconclusive. Both are looked at once more, twice as long, if there is time.
+in one step, and has to prove that it keeps its pace: what may slow down, as a bounded cache does while it fills, is
+inconclusive. Both are looked at once more, twice as long, and what is inconclusive then a last time, if there is time.
 """
 
 from __future__ import annotations
@@ -15,22 +15,36 @@ from synapse_perf.analyze.leak_thresholds import (
     ALPHA,
     ALPHA_STILL_GROWING,
     CONFIDENCE,
+    END_LEAST,
     END_SHARE,
     ENDED_SHARE,
-    LAST_STEADY_SHARE,
     LEAST_JUDGED,
     LOOKS,
     ONE_STEP_SHARE,
+    SLOWEST_CACHE,
+    SLOWING_ALPHA,
+    SLOWING_SHARE,
     SMALLEST_ERRORS,
     SMALLEST_FACTOR,
     SMALLEST_MARGIN,
     STEADY_CONFIDENCE,
-    STEADY_SHARE,
+    STEADY_ERRORS,
+    WANDER_SHARE,
     WARM_UP_FLOORS,
     WARM_UP_LEAST,
     WARM_UP_SHARE,
 )
-from synapse_perf.analyze.leak_trend import Slope, largest_step, noise_of, rising_p, slope_of
+from synapse_perf.analyze.leak_trend import (
+    Slope,
+    largest_step,
+    mean_step,
+    noise_of,
+    rising_p,
+    slope_error,
+    slope_of,
+    smaller_p,
+    steps_of,
+)
 from synapse_perf.model import LeakStatus
 from synapse_perf.units import format_value
 
@@ -73,6 +87,9 @@ def judge(levels: Sequence[float], unit: str, floor: float) -> Judged:
     smallest = smallest_seen(series, slope.middle, floor)
     is_first_look = count < LOOKS[1]
     if not _grows(series, floor, ALPHA):
+        if is_first_look and _climbs(series, floor):
+            told = f"it grew in a few steps over {count} iterations, too few to tell whether more follow"
+            return Judged("inconclusive", slope, smallest, count, told, wants_longer=True)
         return Judged("clean", slope, smallest, count, _clean_reason(series, unit, floor), wants_longer=False)
     if is_first_look:
         told = f"it grew over {count} iterations, too few to tell a leak from a cache that fills"
@@ -81,8 +98,8 @@ def judge(levels: Sequence[float], unit: str, floor: float) -> Judged:
         told = f"it grew steadily over {count} iterations"
         return Judged("leak", slope, smallest, count, told, wants_longer=count < LOOKS[2])
     if _grows(series[count // 2 :], floor, ALPHA_STILL_GROWING):
-        told = f"still growing after {count} iterations, but slower than before, as a bounded cache does while it fills"
-        return Judged("inconclusive", slope, smallest, count, told, wants_longer=count < LOOKS[2])
+        told = f"still growing after {count} iterations, but {_doubt(series)}, as a bounded cache does while it fills"
+        return Judged("inconclusive", slope, smallest, count, told, wants_longer=count < LOOKS[3])
     return Judged("clean", slope, smallest, count, _ended_reason(series, unit), wants_longer=False)
 
 
@@ -101,13 +118,29 @@ def _is_spread(series: Sequence[float]) -> bool:
     return net > 0 and largest_step(series) <= ONE_STEP_SHARE * net
 
 
+def _climbs(series: Sequence[float], floor: float) -> bool:
+    """Whether it rises in steps so far apart that most pairs of points see none."""
+    return rising_p(series) < ALPHA and mean_step(series) > floor and _is_spread(series)
+
+
 def _is_steady(series: Sequence[float]) -> bool:
-    """Whether the second half grows, nearly as fast as the first, and the end is not surely slower than that."""
-    share = STEADY_SHARE if len(series) < LOOKS[2] else LAST_STEADY_SHARE
+    """Whether the second half surely grows faster than a cache would let it, the end too, and neither slows down."""
     half, end = len(series) // 2, round(len(series) * (1 - END_SHARE))
     first, second, last = (slope_of(part, STEADY_CONFIDENCE) for part in (series[:half], series[half:], series[end:]))
-    is_kept = second.middle >= share * first.middle and second.low > 0
-    return is_kept and last.high >= STEADY_SHARE * first.middle
+    if second.low <= 0 or last.high < END_LEAST * first.middle or _is_slowing(series):
+        return False
+    share = math.exp(-half / SLOWEST_CACHE)  # of the first half's slope is left to such a cache in the second
+    error = slope_error(series, round(WANDER_SHARE * len(series)), half) * math.hypot(1, share)
+    return second.middle - share * first.middle > STEADY_ERRORS * error
+
+
+def _is_slowing(series: Sequence[float]) -> bool:
+    steps, half = steps_of(series), len(series) // 2
+    return smaller_p([SLOWING_SHARE * step for step in steps[:half]], steps[half:]) < SLOWING_ALPHA
+
+
+def _doubt(series: Sequence[float]) -> str:
+    return "slower than before" if _is_slowing(series) else "not surely as fast as before"
 
 
 def _clean_reason(series: Sequence[float], unit: str, floor: float) -> str:

@@ -119,13 +119,13 @@ def _holds_up_to(tiers: Mapping[str, Sequence[LoadLevel]], judging: Judging) -> 
         last, beyond = _edge([level for level in levels if level.is_open], judging)
         if last is None:
             continue
-        until = f"{tier} {three_digits(last.load)}"
+        until = f"{three_digits(last.load)} for {tier}"
         told.append(until if beyond is None else f"{until} (and no longer at {three_digits(beyond.load)})")
         evidence[tier] = {"holds_at_per_s": last.load, "missed_at_per_s": beyond and beyond.load}
         alerts.append(f'rate(queries_total{{tier="{tier}"}}[1m]) > {three_digits(SAFE * last.load)}')
     if not told:
         return []
-    cause = f"queries a second, of those offered, up to which the target holds: {', '.join(told)}"
+    cause = f"of the rates that were offered the target holds up to {', '.join(told)} (queries a second)"
     return [Finding("target-holds-up-to", "info", cause, evidence, None, "", "", " or ".join(alerts))]
 
 

@@ -42,6 +42,39 @@ def token_warnings(trials: Sequence[Trial]) -> list[str]:
     return told
 
 
+def length_warnings(trials: Sequence[Trial]) -> list[str]:
+    """One line for each tier whose server wrote more than was asked, or less of a fixed length.
+
+    By its own count, or where it has none by its chunks, each of which holds a token at least.
+    """
+    found = []
+    for arm in dict.fromkeys(trial.spec.arm for trial in trials if trial.spec.benchmark == "served_query"):
+        own = [trial for trial in trials if trial.spec.arm == arm]
+        is_fixed = bool(own[0].spec.workload.get("is_fixed_length"))
+        facts = [one for one in _facts(own, arm) if not one.get("lost")]
+        unit = "tokens" if any(one.get("generated_tokens") is not None for one in facts) else "chunks"
+        pairs = [(one.get("generated_tokens" if unit == "tokens" else unit), one.get("asked_tokens")) for one in facts]
+        counted = [(told, asked) for told, asked in pairs if isinstance(told, int) and isinstance(asked, int)]
+        longer = [told for told, asked in counted if told > asked]
+        shorter = [told for told, asked in counted if told < asked and is_fixed]
+        if longer:
+            told = _of_these(longer, counted, unit)
+            found.append(f"{arm}: {told} are longer than was asked: max_tokens is not obeyed")
+        if shorter:
+            may_be = "are" if unit == "tokens" else "may be"
+            found.append(
+                f"{arm}: {_of_these(shorter, counted, unit)} {may_be} shorter than the fixed length that was asked: a "
+                "server that does not know ignore_eos ends them where the model does"
+            )
+    return found
+
+
+def _of_these(lengths: Sequence[int], counted: Sequence[tuple[int, int]], unit: str) -> str:
+    low, high = min(lengths), max(lengths)
+    span = f"{low}" if low == high else f"{low} to {high}"
+    return f"{len(lengths)} of {len(counted)} answers ({span} {unit})"
+
+
 def _facts(trials: Sequence[Trial], arm: str) -> Iterator[dict[str, Fact]]:
     for trial in trials:
         if trial.spec.benchmark in BENCHMARKS and trial.spec.arm == arm:

@@ -59,7 +59,7 @@ def _retrieval(state: str, statistic: Statistic, limit: float) -> Target:
 
 
 TARGETS = (
-    Target("docker-startup", "service_startup_time", "median", 5.0, "s"),
+    Target("docker-startup", "service_startup_time", "median", 5.0, "s", labels={"started": ("container", "compose")}),
     _startup("metal", 5.0),
     _startup("cpu", 15.0),
     _retrieval("cold", "median", 0.1),

@@ -1,7 +1,7 @@
 """Which results has somebody blessed, and what was agreed about them?"""
 
+from synapse_perf.baselines.directory import DIRECTORY
 from synapse_perf.baselines.files import (
-    DIRECTORY,
     add,
     baseline_path,
     find_for,

@@ -8,13 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from synapse_perf.atomic_files import write_atomically
+from synapse_perf.baselines.directory import DIRECTORY, make_directory, own_turn
 from synapse_perf.baselines.rounding import rounded
 from synapse_perf.errors import InputError, NoBaselineError, NotComparableError
 from synapse_perf.model import Result, Suite
 from synapse_perf.results import dumps, find_run, is_run_name
 from synapse_perf.results import load as load_result
-
-DIRECTORY = Path("baselines")  # under the working directory: baselines are committed with the code they belong to
 
 RESERVED = ("waivers", "noise")  # other files of the same directory
 
@@ -53,22 +52,28 @@ def add(name: str, run: Result) -> tuple[Path, int]:
     Raises NotComparableError for a run that is not like them, NoBaselineError where there is no such baseline.
     """
     path = baseline_path(name)
-    runs = results_of(load(name))
+    with own_turn():
+        return path, _add(path, results_of(load(name)), run)
+
+
+def _add(path: Path, runs: tuple[Result, ...], run: Result) -> int:
     _check_alike(run, runs[0], f"{path} is")
     if any(run.started_at == other.started_at for other in runs):
         raise InputError(f"{path} holds this run already", "add another one")
     together = sorted((run, *runs), key=lambda one: one.started_at, reverse=True)
     _write(path, joined(together), is_new=False)
-    return path, len(together)
+    return len(together)
 
 
 def keep_newest(path: Path, count: int) -> int:
     """Drop all but the newest runs of each command in a baseline; how many were dropped."""
-    run = load_result(path)
-    runs = results_of(run)
-    kept = [one for one in runs if sum(other.benchmark == one.benchmark for other in runs[: runs.index(one)]) < count]
-    if len(kept) < len(runs):
-        _write(path, joined(kept), is_new=False)
+    with own_turn():
+        runs = results_of(load_result(path))
+        kept = [
+            one for one in runs if sum(other.benchmark == one.benchmark for other in runs[: runs.index(one)]) < count
+        ]
+        if len(kept) < len(runs):
+            _write(path, joined(kept), is_new=False)
     return len(runs) - len(kept)
 
 
@@ -110,10 +115,7 @@ def results_of(run: Result | Suite) -> tuple[Result, ...]:
 
 def _write(path: Path, run: Result | Suite, *, is_new: bool) -> None:
     text = dumps(rounded(run))
-    try:
-        DIRECTORY.mkdir(exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{DIRECTORY}/: cannot be created: {error.strerror}", "run it where you may write") from error
+    make_directory()
     write_atomically(path, text, is_new=is_new)
 
 

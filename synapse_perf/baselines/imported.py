@@ -9,8 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from synapse_perf.baselines import imported_hyperfine
+from synapse_perf.baselines import imported_hyperfine, imported_llama_bench, imported_pytest_benchmark
 from synapse_perf.errors import InputError
+from synapse_perf.field_errors import short_text
 from synapse_perf.model import Json, Result, Suite
 from synapse_perf.results.reading import parse, read_bytes
 
@@ -24,7 +25,11 @@ class Format:
     convert: Callable[[Json, str], Result]
 
 
-FORMATS = (Format("hyperfine", imported_hyperfine.matches, imported_hyperfine.convert),)
+FORMATS = (
+    Format("hyperfine", imported_hyperfine.matches, imported_hyperfine.convert),
+    Format("llama-bench", imported_llama_bench.matches, imported_llama_bench.convert),
+    Format("pytest-benchmark", imported_pytest_benchmark.matches, imported_pytest_benchmark.convert),
+)
 
 
 def read_run(path: Path) -> Result | Suite:
@@ -37,10 +42,16 @@ def read_run(path: Path) -> Result | Suite:
                 return form.convert(document, str(path))
             except (KeyError, TypeError, ValueError, AttributeError) as error:
                 raise InputError(
-                    f"{path}: looks like JSON of {form.name}, and cannot be read: {type(error).__name__} {error}",
-                    f"write it with an unchanged {form.name}",
+                    f"{path}: looks like JSON of {form.name}, but {_wrong(error)}",
+                    f"write it anew with {form.name}",
                 ) from error
     return parse(data, str(path))
+
+
+def _wrong(error: Exception) -> str:
+    if isinstance(error, KeyError):
+        return f"a part of it has no {short_text(error.args[0])}"
+    return str(error) if isinstance(error, ValueError) else f"a part of it is not what it should be: {error}"
 
 
 def _document(data: bytes) -> Json:

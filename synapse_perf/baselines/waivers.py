@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from synapse_perf.atomic_files import write_atomically
-from synapse_perf.baselines.files import DIRECTORY
+from synapse_perf.baselines.directory import DIRECTORY, make_directory, own_turn
 from synapse_perf.errors import InputError, NotComparableError
 from synapse_perf.field_errors import field_errors, path_text
 from synapse_perf.results.reading import read_bytes
@@ -64,10 +64,7 @@ def load_waivers() -> tuple[Waiver, ...]:
 def save_waivers(waivers: tuple[Waiver, ...]) -> Path:
     """Sorted by metric, so that two branches that waive different metrics merge."""
     ordered = sorted(waivers, key=lambda waiver: (waiver.metric, waiver.expires))
-    try:
-        DIRECTORY.mkdir(exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{DIRECTORY}/: cannot be created: {error.strerror}", "run it where you may write") from error
+    make_directory()
     document = {"kind": "waivers", "schema_version": SCHEMA_VERSION, "waivers": [asdict(each) for each in ordered]}
     write_atomically(PATH, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
     return PATH
@@ -75,8 +72,21 @@ def save_waivers(waivers: tuple[Waiver, ...]) -> Path:
 
 def waive(waiver: Waiver) -> Path:
     """Add it; an older one of the same metric is replaced."""
-    others = tuple(each for each in load_waivers() if each.metric != waiver.metric)
-    return save_waivers((*others, waiver))
+    with own_turn():
+        others = tuple(each for each in load_waivers() if each.metric != waiver.metric)
+        return save_waivers((*others, waiver))
+
+
+def drop_expired(today: date) -> tuple[Waiver, ...]:
+    """Those that have run out, which are no longer kept."""
+    if not PATH.exists():
+        return ()
+    with own_turn():
+        waivers = load_waivers()
+        expired = tuple(waiver for waiver in waivers if waiver.is_expired(today))
+        if expired:
+            save_waivers(tuple(waiver for waiver in waivers if waiver not in expired))
+    return expired
 
 
 def expiry(text: str, today: date) -> str:

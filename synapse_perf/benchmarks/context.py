@@ -49,6 +49,7 @@ class Context:
         self.facts: dict[str, Json] = {}
         self._send = send
         self._processes: set[int] = set()
+        self._at_end: list[Callable[[], None]] = []
 
     def stage(self, text: str) -> None:
         """Tell the progress display what happens now."""
@@ -64,6 +65,10 @@ class Context:
         self._processes.discard(pid)
         self._send("ended", pid=pid)
 
+    def at_end(self, action: Callable[[], None]) -> None:
+        """Also to be done when the worker ends, whatever ends it."""
+        self._at_end.append(action)
+
     def end_processes(self) -> None:
         """End every child that is still registered, and wait for it: a worker leaves no zombie either.
 
@@ -78,6 +83,8 @@ class Context:
         for pid in left:
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, 0)
+        for action in self._at_end:
+            action()
 
 
 def _signal_groups(leaders: set[int], number: signal.Signals) -> None:

@@ -83,7 +83,13 @@ class _Session:
         query = self._workload["queries"][place]
         self._asked += 1
         labels: Labels = {"complexity": query["complexity"]}
-        asked: dict[str, Fact] = {"query": place, "routed_tier": query["tier"], "score": query["score"], "lost": False}
+        asked: dict[str, Fact] = {
+            "query": place,
+            "routed_tier": query["tier"],
+            "score": query["score"],
+            "asked_tokens": query["max_tokens"] or self._workload["max_tokens"],
+            "lost": False,
+        }
         try:
             served = self._ask(query)
         except QueryLost as error:

@@ -10,11 +10,12 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from synapse_perf.benchmarks.context import BenchmarkFailed, Context
-from synapse_perf.samples import Fact, FailureKind, Measurement, MetricDefinition, Sample
+from synapse_perf.benchmarks.server_failure import explained, stamped_lines
+from synapse_perf.samples import Fact, Measurement, MetricDefinition, Sample
 
 if TYPE_CHECKING:
     from synapse_perf.llama.log_lines import LogLine
-    from synapse_perf.outside.model_server import ModelServer, ServerFailed
+    from synapse_perf.outside.model_server import ModelServer
 
 FIRST_IMPORT = None
 METRICS = {
@@ -62,7 +63,7 @@ def _start_once(context: Context, urls: list[str]) -> Sample:
         used = usage(server.process.pid)
     except ServerFailed as error:
         server.stop()
-        raise _explained(error, server) from error
+        raise explained(error, server) from error
     finally:
         context.stage("stopping the server")
         server.stop()
@@ -109,16 +110,6 @@ def _sample(
     )
 
 
-def stamped_lines(printed: Sequence[tuple[int, str]]) -> list[LogLine]:
-    """The lines of a server's log with the moments of their arrival, on this machine's clock, as their times.
-
-    The server's own timestamps count from a moment that nobody outside knows.
-    """
-    from synapse_perf.llama.log_lines import LogLine, read_text
-
-    return [LogLine(arrived_ns, line.level, line.text) for arrived_ns, text in printed for line in read_text(text)]
-
-
 def inside(lines: Sequence[LogLine], spawned_ns: int) -> list[_Span]:
     """The phases of the load as the log tells them, from the spawn on; empty where it does not speak of a load."""
     from synapse_perf.llama.load_phases import find_phases
@@ -147,24 +138,3 @@ def phases(outside: Sequence[_Span], within: Sequence[_Span]) -> dict[str, float
 def _outside(spawned_ns: int, stamps: dict[str, int]) -> list[_Span]:
     moments = [spawned_ns, *(stamps[name] for name in ("port_open", "first_answer", "ready", "first_token"))]
     return list(zip(OUTSIDE, moments[:-1], moments[1:], strict=True))
-
-
-def _explained(error: ServerFailed, server: ModelServer) -> BenchmarkFailed:
-    """The failure with llama.cpp's own words, or the last that the server said."""
-    from synapse_perf.llama.load_failure import explain
-    from synapse_perf.llama.load_log import read_load
-
-    words = read_load(stamped_lines(server.output.lines())).errors
-    message = str(error)
-    if error.has_ended and (cause := words[0] if words else server.output.tail(1)):
-        message += f": {cause}"
-    known = next((explain(text) for text in (*words, message) if explain(text) != explain("")), None)
-    kind: FailureKind = "crash" if error.has_ended else "error"
-    if error.is_timeout:
-        kind = "time-out"
-    elif known and known[0] != "error":
-        kind = known[0]
-    remedy = error.remedy or (known[1] if known else "")
-    if not remedy:
-        remedy = "give it longer: --ready-timeout 10m" if error.is_timeout else "run the command by hand to see its log"
-    return BenchmarkFailed(kind, message, remedy, server.output.tail(40))

@@ -49,6 +49,7 @@ class Answered(NamedTuple):
     drafted_ns: int
     retrieved_ns: int
     second_ready_ns: int
+    cut_ns: int  # what was found is as short as was asked
     ended_ns: int
     load_s: float | None  # of the second model, where it had to be loaded
     retrieval_s: float  # whether it was on the path or beside it
@@ -140,6 +141,7 @@ class _Session:
         context, context_tokens = self.resident[second].chat.cut(
             found.text if found else "", workload["context_tokens"]
         )
+        cut_ns = clock()
         prompt = _REFINE.format(query=query["prompt"], context=context or "none", draft=draft.text)
         refinement = self._ask(second, prompt, wanted)
         return Answered(
@@ -152,6 +154,7 @@ class _Session:
             drafted_ns,
             retrieved_ns,
             second_ready_ns,
+            cut_ns,
             clock(),
             load_s,
             retrieval_s,
@@ -263,6 +266,7 @@ def _phases(answered: Answered) -> dict[str, float]:
         "draft.generation": (answered.draft.prefilled_ns, answered.draft.ended_ns),
         "retrieval": (answered.drafted_ns, answered.retrieved_ns),
         "swap.refinement": (answered.retrieved_ns, answered.second_ready_ns),
+        "cutting": (answered.second_ready_ns, answered.cut_ns),
         "prefill": (refinement.started_ns, refinement.prefilled_ns),
         "generation": (refinement.prefilled_ns, refinement.ended_ns),
     }

@@ -110,21 +110,17 @@ def prune(
 ) -> None:
     """Drop old runs of each baseline, waivers that have run out, and what killed writers have left."""
     from synapse_perf import baselines
-    from synapse_perf.baselines.waivers import load_waivers, save_waivers
+    from synapse_perf.baselines.waivers import drop_expired
 
     dropped = {path: baselines.keep_newest(path, keep) for path in baselines.list_baselines()}
     for path, count in dropped.items():
         if count:
             typer.echo(f"{path}: {count} runs dropped, the newest {keep} kept")
-    waivers = load_waivers()
-    valid = tuple(waiver for waiver in waivers if not waiver.is_expired(today()))
-    if len(valid) < len(waivers):
-        save_waivers(valid)
-    for waiver in waivers:
-        if waiver not in valid:
-            typer.echo(f"{waiver.metric}: the waiver that ran out on {waiver.expires} is dropped")
+    expired = drop_expired(today())
+    for waiver in expired:
+        typer.echo(f"{waiver.metric}: the waiver that ran out on {waiver.expires} is dropped")
     left = baselines.remove_leftovers()
-    if not any(dropped.values()) and len(valid) == len(waivers) and not left:
+    if not any(dropped.values()) and not expired and not left:
         typer.echo("nothing to drop", err=True)
 
 

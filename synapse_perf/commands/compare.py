@@ -17,14 +17,15 @@ def compare(
 ) -> int:
     """Compare two runs that are already measured."""
     from synapse_perf.analyze.gate_figures import results_of
-    from synapse_perf.analyze.gate_files import rows_between
+    from synapse_perf.analyze.gate_files import rows_between, software_between
     from synapse_perf.analyze.gate_report import GateReport
     from synapse_perf.clock import utc_timestamp
-    from synapse_perf.commands.gate_inputs import load_run
+    from synapse_perf.commands.gate_inputs import load_run, unknown_machines
 
     check_gate_outputs(output)
     first, second = load_run(before), load_run(after)
     rows = rows_between(first, second)
+    changed = software_between(first, second)
     report = GateReport(
         method="files",
         baseline=before,
@@ -35,6 +36,10 @@ def compare(
         started_at=utc_timestamp(),
         duration_s=0.0,
         checks=tuple(check for result in results_of(second) for check in result.checks),
+        warnings=(
+            *([f"the software changed too: {', '.join(changed)}"] if changed else []),
+            *unknown_machines((*results_of(first), *results_of(second))),
+        ),
         has_samples=any(result.metrics for result in results_of(second)),
     )
     return end_gate(report, output)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from synapse_perf.commands.interrupts import HeldInterrupts
+from synapse_perf.commands.options import PartOptions
 from synapse_perf.commands.streams import print_data, tell
 from synapse_perf.errors import PRECEDENCE, ExitCode, SynapsePerfError
 
@@ -47,6 +48,8 @@ def check_outputs(options: CommonOptions, *more: Path | None) -> None:
 
 def load_baseline(options: CommonOptions, benchmark: str) -> Result | None:
     """The baseline that the run is to be compared with; NoBaselineError before anything is measured."""
+    if isinstance(options, PartOptions):
+        return options.baselines.get(benchmark)
     if options.baseline is None:
         return None
     from synapse_perf.baselines import load_for
@@ -57,16 +60,21 @@ def load_baseline(options: CommonOptions, benchmark: str) -> Result | None:
 def conclude(result: Result, baseline: Result | None, options: CommonOptions, ending: Ending) -> int:
     """Save first, so that nothing that was measured is lost by what comes after; then try every output."""
     with HeldInterrupts(again=ending.is_interrupted) as held:
-        from synapse_perf.analyze.compare import compare
+        from synapse_perf.analyze.leak_compare import compare_runs
         from synapse_perf.analyze.verdict import exit_code, overall_verdict
         from synapse_perf.atomic_files import write_atomically
         from synapse_perf.report.render import render, write_output
 
         if baseline is not None:
-            comparisons = compare(result, baseline)
+            comparisons = compare_runs(result, baseline)
             verdict = overall_verdict(result.checks, comparisons, ending.required, result.leaks)
             result = replace(result, comparisons=comparisons, verdict=verdict)
         result = without_private_words(result)
+        if isinstance(options, PartOptions):
+            options.collected.append(result)
+            return exit_code(
+                result, interrupted=held.is_interrupted, wrong_input=ending.has_wrong_input, required=ending.required
+            )
         saved = _save(result, options)
         problems: list[SynapsePerfError | None] = [print_data(render(result, options.format))]
     if saved:

@@ -9,6 +9,8 @@ import typer
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from synapse_perf.report.document import Document
+
 
 def doctor(
     python: Annotated[
@@ -26,20 +28,20 @@ def doctor(
     format: Annotated[  # noqa: A002 - the name of the option
         Literal["console", "json"], typer.Option("--format", help="What goes to stdout.")
     ] = "console",
+    selftest: Annotated[
+        bool, typer.Option("--selftest", help="Instead, prove that leak-hunt sees planted leaks here, and only those.")
+    ] = False,
 ) -> int:
     """Say what this machine can and cannot measure, one line each, with the remedy.
 
     Ends with 0 even if there are warnings, which a measurement repeats where they spoil it, and with 2 if no model can
-    be loaded at all.
+    be loaded at all. With --selftest it takes some seconds, and ends with 3 if leak-hunt cannot be trusted here.
     """
-    import shutil
-    import sys
-
+    if selftest:
+        return _self_test(python, models or [], format)
     from synapse_perf.errors import ExitCode
     from synapse_perf.host.checkup import can_measure, check_up
     from synapse_perf.host.environment import describe
-    from synapse_perf.report.characters import needs_ascii, wants_color
-    from synapse_perf.report.console import to_console
     from synapse_perf.report.doctor import document, to_json
 
     conditions = check_up(_folders(models or []), python)
@@ -48,14 +50,42 @@ def doctor(
     if format == "json":
         typer.echo(to_json(conditions, environment, can_measure=able), nl=False)
     else:
-        text = to_console(
-            document(conditions, environment, can_measure=able),
-            width=shutil.get_terminal_size().columns,
-            color=wants_color(sys.stdout),
-            ascii_only=needs_ascii(sys.stdout),
-        )
-        typer.echo(text, nl=False, color=True)
+        typer.echo(_on_console(document(conditions, environment, can_measure=able)), nl=False, color=True)
     return ExitCode.PASS if able else ExitCode.USAGE
+
+
+def _self_test(python: str | None, models: list[str], format: str) -> int:  # noqa: A002 - the name of the option
+    from dataclasses import asdict
+    from pathlib import Path
+
+    from synapse_perf.commands.load_request import interpreter
+    from synapse_perf.commands.selftest import self_test
+    from synapse_perf.errors import ExitCode, InputError
+    from synapse_perf.report.selftest import selftest_document, selftest_json
+
+    if models:
+        raise InputError("--models has no part in --selftest", "leave one of them out")
+    seen, code = self_test(interpreter(Path(python) if python else None), quiet=False)
+    cases = [asdict(one) for one in seen]
+    is_json = format == "json"
+    text = selftest_json(cases, is_passed=code == ExitCode.PASS) if is_json else _on_console(selftest_document(cases))
+    typer.echo(text, nl=False, color=None if is_json else True)
+    return code
+
+
+def _on_console(shown: Document) -> str:
+    import shutil
+    import sys
+
+    from synapse_perf.report.characters import needs_ascii, wants_color
+    from synapse_perf.report.console import to_console
+
+    return to_console(
+        shown,
+        width=shutil.get_terminal_size().columns,
+        color=wants_color(sys.stdout),
+        ascii_only=needs_ascii(sys.stdout),
+    )
 
 
 def _folders(models: list[str]) -> dict[str, Path]:

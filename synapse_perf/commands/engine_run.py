@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from synapse_perf.analyze.latency_plan import LatencyCase, LatencyRequest
     from synapse_perf.analyze.query_set import Query
-    from synapse_perf.commands.options import CommonOptions
+    from synapse_perf.commands.latency_options import LatencyOptions
     from synapse_perf.commands.served_options import ServedOptions
     from synapse_perf.measure.session import Outcome
     from synapse_perf.model import Finding, Json, Metric, MetricDefinition, Subject, Trial
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 HEALTH_TIMEOUT_S = 10.0
 TIMEOUT_S = 90.0  # that the engine's own front end waits for a two-stage query
 ONE_ENGINE = "the engine is one process: how it differs from start to start is in no interval"
-IT_ENDS = "the engine ends its answers itself: --fixed-length changes nothing here"
+IT_ENDS = "the engine ends its answers itself: the profile's fixed_length changes nothing here"
+NO_LOAD = "the profile's concurrency and rate are not put on an engine: ask its model server with --api openai"
 
 
 class EngineRun(LatencyRun):
@@ -41,14 +42,12 @@ class EngineRun(LatencyRun):
     def __init__(
         self,
         profile: Profile,
-        served: ServedOptions,
+        options: LatencyOptions,
         queries: Sequence[Query],
         request: LatencyRequest,
-        options: CommonOptions,
-        *,
-        explains: bool = False,
     ) -> None:
-        targets = effort_of(profile, options).targets
+        served, common = options.served, options.common
+        targets = effort_of(profile, common).targets
         limits = [target.limit for target in targets if target.metric == "query_latency"]
         self.asked = EngineRequest(
             _one_url(served),
@@ -61,14 +60,17 @@ class EngineRun(LatencyRun):
             wants_service=request.wants_high_level,
             limit_s=max(limits, default=0.0),
         )
-        _check(queries, self.asked, request, options)
+        _check(queries, self.asked, request)
         told = [IT_ENDS] if request.is_fixed_length else []
-        unseen = [] if options.dry_run else _without_health(self.asked.url, served.key)
+        if profile.tier_latency.concurrency or profile.tier_latency.rate:
+            told.append(NO_LOAD)
+        unseen = [] if common.dry_run else _without_health(self.asked.url, served.key)
         if unseen and self.asked.wants_service:
             told += unseen
             self.asked = replace(self.asked, wants_service=False)
         chosen = Tiers({}, Choice((), {}, (), profile.name), (*told, ONE_ENGINE))
-        super().__init__(profile, chosen, queries, replace(request, overlaps=()), None, options, explains=explains)
+        bare, explains = replace(request, overlaps=()), options.cases.explain
+        super().__init__(profile, chosen, queries, bare, None, common, explains=explains)
 
     @cached_property
     def cases(self) -> list[LatencyCase]:
@@ -83,7 +85,7 @@ class EngineRun(LatencyRun):
 
         return {**engine_service.METRICS, **engine_query.METRICS}
 
-    def _warnings_before(self) -> list[str]:
+    def told_before(self) -> list[str]:
         return list(self.chosen.warnings)
 
     def _warnings_after(self, outcome: Outcome) -> list[str]:
@@ -132,7 +134,10 @@ def _without_health(url: str, key: str | None) -> list[str]:
     try:
         client.health()
     except QueryLost as error:
-        if error.kind in ("unreachable", "time-out"):
+        if error.kind == "time-out":
+            remedy = "start the engine, or wait until it is free"
+            raise InputError(f"nothing answers at {url}: {error}", remedy) from error
+        if error.kind == "unreachable":
             raise InputError(str(error), error.remedy or "see the engine's log") from error
         return [f"what the service around the models costs is not measured: its health URL: {error}"]
     finally:
@@ -141,15 +146,13 @@ def _without_health(url: str, key: str | None) -> list[str]:
 
 
 def _one_url(served: ServedOptions) -> str:
-    if served.served_model:
-        raise InputError("--served-model: the engine chooses its models itself", "leave it out with --api synapse")
     urls = set(urls_of(served.url).values())
     if len(urls) != 1 or any("=" in url.partition("/")[0] for url in served.url):
         raise InputError("--api synapse takes one --url", "give the engine's, such as http://127.0.0.1:8000")
     return urls.pop()
 
 
-def _check(queries: Sequence[Query], asked: EngineRequest, request: LatencyRequest, options: CommonOptions) -> None:
+def _check(queries: Sequence[Query], asked: EngineRequest, request: LatencyRequest) -> None:
     """What the engine would refuse, or cannot be told, is said before anything is asked."""
     for number, query in enumerate(queries, 1):
         length, tokens = len(query.prompt), query.max_tokens or asked.max_tokens
@@ -160,6 +163,4 @@ def _check(queries: Sequence[Query], asked: EngineRequest, request: LatencyReque
     if asked.temperature > HOTTEST:
         raise InputError(f"--temperature {asked.temperature:g}: the engine takes 0 to {HOTTEST:g}", "give less")
     if request.system:
-        raise InputError("--system: the engine takes no system prompt", "leave it out with --api synapse")
-    if options.flamegraph:
-        raise InputError("--flamegraph: the engine's processes cannot be looked into from here", "leave it out")
+        raise InputError("the profile's system prompt: the engine takes none", "leave it out of [tier-latency]")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import random
-import shlex
-import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,8 +17,6 @@ if TYPE_CHECKING:
 
 AGAINST = "Against another revision, measured here and now"
 JUDGING = "What counts"
-# The judge is the installed tool, whatever the worktree holds: isolated from Python's path, its workers are not.
-_ITSELF = "from synapse_perf.cli import main; main()"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +52,15 @@ class AgainstOptions:
     command: Annotated[
         str | None,
         option("Runs in each worktree, and writes its JSON to $SYNAPSE_PERF_OUTPUT.", "--command", AGAINST),
+    ] = None
+    profile: Annotated[
+        str | None,
+        option(
+            "Measure with the benchmarks that this profile has sections for, on the code of each side.",
+            "--profile",
+            AGAINST,
+            metavar="NAME|PATH",
+        ),
     ] = None
     setup: Annotated[
         str,
@@ -120,27 +125,41 @@ def gate(
 def _paired_request(
     words: list[str], judging: JudgingOptions, measuring: AgainstOptions, output: GateOutput, rules: Rules
 ) -> PairedRequest:
-    from synapse_perf.commands.gate_arms import OUTPUT_VARIABLE, PairedRequest
+    from synapse_perf.commands.gate_arms import PairedRequest
+    from synapse_perf.commands.gate_commands import can_differ, profile_argument
     from synapse_perf.errors import InputError
     from synapse_perf.units import parse_duration
 
     if judging.baseline or judging.create_missing:
         raise InputError("--against measures both sides itself", "leave out --baseline and --create-missing")
-    if bool(words) == bool(measuring.command):
-        raise InputError(
-            "--against needs one thing to measure with" if words else "--against needs --command",
-            "a command line that writes a result, or a command of this tool after --, such as -- bench-cgrag",
-        )
-    own = [sys.executable, "-I", "-c", _ITSELF, *words, "--quiet", "--output"]
+    max_time_s = parse_duration(measuring.max_time)
     return PairedRequest(
         revision=measuring.against or "HEAD",
-        command=measuring.command or f'{shlex.join(own)} "${OUTPUT_VARIABLE}"',
+        commands=_commands(words, measuring, max_time_s),
         setup=measuring.setup,
         rules=rules,
         metrics=tuple(judging.metric),
         seed=measuring.seed if measuring.seed is not None else random.SystemRandom().randrange(2**31),
         timeout_s=parse_duration(measuring.timeout),
-        max_time_s=parse_duration(measuring.max_time),
+        max_time_s=max_time_s,
+        profile=profile_argument(measuring.profile) if measuring.profile else "",
+        can_differ=measuring.profile is None or can_differ(measuring.profile),
         quiet=output.quiet,
         debug=output.debug,
     )
+
+
+def _commands(words: list[str], measuring: AgainstOptions, max_time_s: float) -> tuple[str, ...]:
+    from synapse_perf.commands.gate_commands import own_command, profile_commands
+    from synapse_perf.errors import InputError
+
+    ways = [bool(words), measuring.command is not None, measuring.profile is not None]
+    if sum(ways) != 1:
+        raise InputError(
+            "--against needs one thing to measure with" if any(ways) else "--against needs something to measure with",
+            "--command LINE, --profile FILE with the benchmarks of your code, or a command of this tool after --, "
+            "such as -- bench-cgrag --retriever mine:make",
+        )
+    if measuring.command is not None:
+        return (measuring.command,)
+    return profile_commands(measuring.profile, max_time_s) if measuring.profile else (own_command(words),)

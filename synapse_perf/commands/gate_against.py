@@ -58,6 +58,7 @@ def measure_pairs(request: PairedRequest, policy: PairPolicy, *, is_same_code: b
         with scratch_directory(state_directory() / "worktrees") as home:
             after = before if is_same_code else work_tree_of(repository, home)
             with worktrees(here, home, before, after) as places:
+                _check_profile(request, places, before, after)
                 is_accompanied = others_measuring(home) > 0
                 environments = _set_up(request, places, before, after, register)
                 gate = PairedGate(request, before, after, places, register, environments, is_accompanied=is_accompanied)
@@ -66,6 +67,16 @@ def measure_pairs(request: PairedRequest, policy: PairPolicy, *, is_same_code: b
                 return gate
     finally:
         register.end_all()
+
+
+def _check_profile(request: PairedRequest, places: Worktrees, before: Revision, after: Revision) -> None:
+    from synapse_perf.errors import InputError
+
+    for place, revision in ((places.before, before), (places.after, after)):
+        if not (place / request.profile).exists():
+            raise InputError(
+                f"{revision.shown} has no {request.profile}", "commit it first, or give one outside of the repository"
+            )
 
 
 def _set_up(

@@ -7,7 +7,7 @@ import random
 import statistics
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -40,13 +40,15 @@ class PairedRequest:
     """What `gate --against` was asked for."""
 
     revision: str
-    command: str
+    commands: tuple[str, ...]  # each writes a result; together they are one run of a side
     setup: str
     rules: Rules
     metrics: tuple[str, ...]
     seed: int
     timeout_s: float
     max_time_s: float
+    profile: str = ""  # the file that a side has to have
+    can_differ: bool = True  # whether what is measured is anything of the repository
     quiet: bool = False
     debug: bool = False
 
@@ -127,36 +129,52 @@ class PairedGate:
         return Pair(spec, PairedRuns(figures["before"], figures["after"]), tuple(dict.fromkeys(disturbances)))
 
     def _run(self, arm: Arm) -> tuple[Result | Suite, Mapping[str, Figure], ArmRun]:
-        from synapse_perf.analyze.gate_figures import EVERY_TIME, Figure, companions_of, figures_of
-        from synapse_perf.baselines.imported import read_run
+        """Every command once, on the code of that side."""
+        from synapse_perf.analyze.gate_figures import EVERY_TIME, Figure, companions_of, figures_of, results_of
         from synapse_perf.errors import MeasurementError, SynapsePerfError
+        from synapse_perf.model import Suite
+
+        revision = self.before if arm == "before" else self.after
+        done: list[ArmRun] = []
+        results: list[Result] = []
+        for command in self.request.commands:
+            done.append(self._run_command(command, arm, revision))
+            results += results_of(_read(self._output, revision))
+        run = results[0] if len(results) == 1 else Suite(tuple(results), (), "not-measured")
+        try:
+            figures = figures_of(run, self.request.metrics)
+        except SynapsePerfError as error:
+            raise MeasurementError(
+                f"what the command wrote at {revision.shown}: {error.message}", error.remedy
+            ) from error
+        if not figures:
+            wanted = f" that matches {', '.join(self.request.metrics)}" if self.request.metrics else ""
+            raise MeasurementError(
+                f"at {revision.shown} the command measured no metric{wanted}", "an empty run is no pass"
+            )
+        together = _together(done)
+        processor = Figure(together.cpu_s, "s", "lower", is_principal=False, stands_for=EVERY_TIME)
+        return run, {**figures, **companions_of(run, self.request.metrics), CPU_METRIC: processor}, together
+
+    @property
+    def _output(self) -> Path:
+        return self.places.home / "output.json"
+
+    def _run_command(self, command: str, arm: Arm, revision: Revision) -> ArmRun:
         from synapse_perf.measure.worktree_arm import run_arm
 
-        place, revision = (self.places.before, self.before) if arm == "before" else (self.places.after, self.after)
-        output = self.places.home / "output.json"
-        output.unlink(missing_ok=True)
+        place = self.places.before if arm == "before" else self.places.after
+        self._output.unlink(missing_ok=True)
         done = run_arm(
-            self.request.command,
+            command,
             place,
             environment_of(place, self.places.home, self.environments.get(arm)),
             timeout_s=self.request.timeout_s,
             log=self.places.home / "log",
             register=self.register,
         )
-        _check_run(done, output, revision, self.request)
-        try:
-            run = read_run(output)
-            figures = figures_of(run, self.request.metrics)
-        except SynapsePerfError as error:
-            message = error.message.removeprefix(f"{output}: ")
-            raise MeasurementError(f"what the command wrote at {revision.shown}: {message}", error.remedy) from error
-        if not figures:
-            wanted = f" that matches {', '.join(self.request.metrics)}" if self.request.metrics else ""
-            raise MeasurementError(
-                f"at {revision.shown} the command measured no metric{wanted}", "an empty run is no pass"
-            )
-        processor = Figure(done.cpu_s, "s", "lower", is_principal=False, stands_for=EVERY_TIME)
-        return run, {**figures, **companions_of(run, self.request.metrics), CPU_METRIC: processor}, done
+        _check_run(done, self._output, revision, self.request)
+        return done
 
     def _pair_s(self) -> float:
         return statistics.median(self.walls_s[1:] or self.walls_s)
@@ -170,6 +188,25 @@ class PairedGate:
 
     def _planned(self, spec: PairSpec) -> int:
         return len(self.pairs) + self._pairs_left(spec)
+
+
+def _read(output: Path, revision: Revision) -> Result | Suite:
+    from synapse_perf.baselines.imported import read_run
+    from synapse_perf.errors import MeasurementError, SynapsePerfError
+
+    try:
+        return read_run(output)
+    except SynapsePerfError as error:
+        message = error.message.removeprefix(f"{output}: ")
+        raise MeasurementError(f"what the command wrote at {revision.shown}: {message}", error.remedy) from error
+
+
+def _together(runs: Sequence[ArmRun]) -> ArmRun:
+    """Several commands as one run."""
+    told = tuple(dict.fromkeys(text for run in runs for text in run.disturbances))
+    return replace(
+        runs[-1], wall_s=sum(run.wall_s for run in runs), cpu_s=sum(run.cpu_s for run in runs), disturbances=told
+    )
 
 
 def _check_run(done: ArmRun, output: Path, revision: Revision, request: PairedRequest) -> None:
@@ -222,15 +259,18 @@ def environment_of(place: Path, home: Path, environment: Path | None = None) -> 
 
 
 def show_output(done: ArmRun, request: PairedRequest) -> None:
+    from synapse_perf.commands.github_actions import foreign
+
     if request.debug and done.output:
-        sys.stderr.write(done.output.rstrip() + "\n")
+        sys.stderr.write(foreign(done.output.rstrip()) + "\n")
 
 
 def last_line(done: ArmRun) -> str:
     if done.is_timeout:
         return "it takes too long"
     lines = done.output.strip().splitlines()
-    return lines[-1] if lines else f"status {done.status}"
+    errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]  # a hint comes after it
+    return (errors or lines or [f"status {done.status}"])[-1]
 
 
 def _shown(spec: PairSpec) -> TrialSpec:

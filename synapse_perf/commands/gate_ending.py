@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from synapse_perf.commands.github_actions import shown, tell_gate
 from synapse_perf.commands.interrupts import HeldInterrupts
 from synapse_perf.commands.options import OUTPUT, option
 from synapse_perf.commands.streams import print_data, tell
@@ -24,7 +25,12 @@ class GateOutput:
 
     output: Annotated[
         list[Path],
-        option("Write a report; the suffix tells the format: .json, .md. Repeatable.", "--output", OUTPUT, "-o"),
+        option(
+            "Write a report; the suffix tells the format: .json, .md (for a comment), .xml (JUnit), .prom. Repeatable.",
+            "--output",
+            OUTPUT,
+            "-o",
+        ),
     ] = field(default_factory=list)
     format: Annotated[Literal["console", "json", "md"], option("What goes to stdout.", "--format", OUTPUT)] = "console"
     allow_inconclusive: Annotated[
@@ -62,7 +68,9 @@ def end_gate(report: GateReport, output: GateOutput) -> int:
     for problem in filter(None, problems):
         tell(problem.message, problem.remedy)
         codes.add(ExitCode.MEASUREMENT_FAILED)
-    return next(code for code in PRECEDENCE if code in codes)
+    code = next(code for code in PRECEDENCE if code in codes)
+    tell_gate(report, code)
+    return code
 
 
 def _text(report: GateReport, kind: Literal["console", "json", "md"]) -> str:
@@ -70,4 +78,4 @@ def _text(report: GateReport, kind: Literal["console", "json", "md"]) -> str:
     from synapse_perf.report.gate_outputs import gate_json
     from synapse_perf.report.render import document_text
 
-    return gate_json(report) if kind == "json" else document_text(gate_document(report), kind)
+    return gate_json(report) if kind == "json" else shown(document_text(gate_document(report), kind))

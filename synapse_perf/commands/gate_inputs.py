@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from synapse_perf.analyze.gate_paired import Rules
     from synapse_perf.model import Result, Suite
 
@@ -31,6 +33,14 @@ def load_run(name: str) -> Result | Suite:
         raise InputError(
             f"'{name}' is no saved run, no file and no baseline", "write last, last~1, a path, or a name of a baseline"
         ) from error
+
+
+def unknown_machines(results: Iterable[Result]) -> list[str]:
+    """What to say of runs of which nobody knows whether they are of one machine."""
+    from synapse_perf.baselines.imported_run import UNKNOWN_MACHINE
+
+    names = dict.fromkeys(result.benchmark for result in results if UNKNOWN_MACHINE in result.warnings)
+    return [f"{name}: {UNKNOWN_MACHINE}" for name in names]
 
 
 def today() -> date:

@@ -53,7 +53,7 @@ def paired_report(gate: PairedGate, started_at: str, duration_s: float) -> GateR
             "stages": dict(Counter(pair.spec.stage for pair in pairs)),
             "orders": ["".join(arm[0] for arm in pair.spec.order) for pair in pairs],
             "disturbances": [list(pair.disturbances) for pair in pairs],
-            "command": request.command,
+            "commands": list(request.commands),
         },
         is_interrupted=gate.is_interrupted,
         has_samples=bool(pairs) or gate.is_interrupted,
@@ -62,6 +62,10 @@ def paired_report(gate: PairedGate, started_at: str, duration_s: float) -> GateR
 
 def _warnings(gate: PairedGate) -> list[str]:
     found = []
+    if not gate.request.can_differ:
+        found.append(
+            "nothing that was measured is of this repository: the profile lies outside, and names no code of it"
+        )
     if gate.before.tree == gate.after.tree:
         found.append(f"both sides are the same code: {gate.before.shown} is what the work tree holds")
     if gate.after.left_out:

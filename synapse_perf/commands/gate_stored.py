@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from synapse_perf.analyze.gate_paired import Rules
     from synapse_perf.analyze.gate_report import GateReport
     from synapse_perf.analyze.gate_stored import StoredOutcome
+    from synapse_perf.baselines.noise import DaySpread
     from synapse_perf.commands.gate import AgainstOptions, JudgingOptions
     from synapse_perf.model import Result
 
@@ -22,7 +23,7 @@ def gate_stored(words: Sequence[str], judging: JudgingOptions, measuring: Agains
     from synapse_perf.analyze.gate_figures import results_of
     from synapse_perf.analyze.gate_report import GateReport
     from synapse_perf.analyze.gate_stored import judge_stored
-    from synapse_perf.commands.gate_inputs import load_run
+    from synapse_perf.commands.gate_inputs import load_run, unknown_machines
     from synapse_perf.errors import InputError, MeasurementError
 
     if measuring.command or measuring.setup:
@@ -41,7 +42,7 @@ def gate_stored(words: Sequence[str], judging: JudgingOptions, measuring: Agains
             created.append(_created(result))
             continue
         names.append(found[0])
-        outcomes.append(judge_stored(result, found[1], rules, judging.metric))
+        outcomes.append(judge_stored(result, found[1], rules, judging.metric, _calibrated(result)))
     return GateReport(
         method="stored",
         baseline=", ".join(dict.fromkeys(names)) or "none yet",
@@ -52,7 +53,7 @@ def gate_stored(words: Sequence[str], judging: JudgingOptions, measuring: Agains
         started_at=utc_timestamp(),
         duration_s=0.0,
         checks=tuple(check for result in results for check in result.checks),
-        warnings=tuple(_warnings(outcomes)),
+        warnings=(*_warnings(outcomes), *unknown_machines(results)),
         created=", ".join(created) if created and not outcomes else "",
     )
 
@@ -68,6 +69,14 @@ def _stored(result: Result, judging: JudgingOptions) -> tuple[str, tuple[Result,
         if not judging.create_missing:
             raise
         return None
+
+
+def _calibrated(result: Result) -> dict[str, DaySpread]:
+    """How runs of different days differ on machines of the run's class, by the metric's name within the command."""
+    from synapse_perf.baselines.noise import load_noise
+
+    spreads = load_noise().day_spreads(str(result.environment.hardware_class.get("digest") or ""))
+    return {name.removeprefix(f"{result.benchmark}: "): spread for name, spread in spreads.items()}
 
 
 def _created(result: Result) -> str:
@@ -89,5 +98,8 @@ def _warnings(outcomes: list[StoredOutcome]) -> list[str]:
         if outcome.changed:
             found.append(f"the software changed too: {', '.join(outcome.changed)}")
         if outcome.is_assumed:
-            found.append("how runs scatter from day to day is assumed: store more runs (baseline save --add)")
+            found.append(
+                "how runs scatter from day to day is assumed: store more runs (baseline save --add), "
+                "or calibrate on several days (gate --calibrate)"
+            )
     return list(dict.fromkeys(found))

@@ -1,4 +1,4 @@
-"""The options of tier-latency: which tiers, which queries, how long the answers are, and which cases are measured."""
+"""The options of tier-latency: which tiers, which queries, how long the answers are, which cases, and all together."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
-from synapse_perf.commands.options import OUTPUT, option
+from synapse_perf.commands.latency_tune import TuneOptions
+from synapse_perf.commands.options import OUTPUT, CommonOptions, LoadOptions, option
+from synapse_perf.commands.query_load_options import QueryLoadOptions
+from synapse_perf.commands.served_options import ServedOptions
 
 TIERS = "Which tiers"
 QUERIES = "What is asked"
@@ -109,3 +112,18 @@ class CaseOptions:
         option("What a two-stage query that is judged does during its draft.", "--overlap", CASES),
     ] = None
     explain: Annotated[bool, option("Show how each figure is computed.", "--explain", OUTPUT)] = False
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyOptions:
+    """Everything that one run was asked for."""
+
+    tiers: TierOptions = field(default_factory=TierOptions)
+    queries: QueryOptions = field(default_factory=QueryOptions)
+    searched: ContextOptions = field(default_factory=ContextOptions)
+    cases: CaseOptions = field(default_factory=CaseOptions)
+    tuning: TuneOptions = field(default_factory=TuneOptions)
+    under_load: QueryLoadOptions = field(default_factory=QueryLoadOptions)
+    served: ServedOptions = field(default_factory=ServedOptions)
+    loading: LoadOptions = field(default_factory=LoadOptions)
+    common: CommonOptions = field(default_factory=CommonOptions)

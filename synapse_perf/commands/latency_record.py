@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from synapse_perf.analyze.query_set import Query
     from synapse_perf.commands.latency_context import TwoStageContext
     from synapse_perf.commands.measuring import Effort
-    from synapse_perf.model import Check, Failure, Json, Metric, Subject, Trial
+    from synapse_perf.model import Check, Failure, Finding, Json, Metric, Subject, Trial
 
 
 def not_asked(tiers: Mapping[str, ModelUnderTest], queries: Sequence[Query], request: LatencyRequest) -> list[str]:
@@ -106,8 +106,23 @@ def workload_of(
     for tier, size in contexts.items():
         told[tier]["context"] = size
     retrieved = {"retrieved_from": context.description} if context else {}
-    return {"tiers": told, **lengths, **retrieved, "digest": hashlib.sha256(text.encode()).hexdigest()[:16]}
+    of_stages = () if request.overlaps else ("draft_tokens", "context_tokens", "searched")
+    shown = {name: value for name, value in lengths.items() if name not in of_stages}
+    return {"tiers": told, **shown, **retrieved, "digest": hashlib.sha256(text.encode()).hexdigest()[:16]}
 
 
 def _described(model: ModelUnderTest) -> dict[str, Json]:
     return {"file": Path(model.path).name, "digest": model.digest, "description": model.description}
+
+
+def ranked(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """The severest first; what tuning measured takes the place of its estimate."""
+    from synapse_perf.commands.load_explain import SEVERITIES
+
+    measured = {(one.id, one.evidence.get("tier")) for one in findings if one.gain and one.gain.measured}
+    findings = [
+        one
+        for one in findings
+        if not one.gain or one.gain.measured or (one.id, one.evidence.get("tier")) not in measured
+    ]
+    return tuple(sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity)))

@@ -10,8 +10,8 @@ from synapse_perf.analyze.query_set import Query, built_in_queries
 from synapse_perf.errors import InputError
 
 if TYPE_CHECKING:
-    from synapse_perf.commands.latency_options import CaseOptions, QueryOptions, TierOptions
-    from synapse_perf.commands.options import CommonOptions, LoadOptions
+    from synapse_perf.commands.latency_options import LatencyOptions, QueryOptions
+    from synapse_perf.commands.options import LoadOptions
     from synapse_perf.profiles import Profile
 
 PREFIXES = ("cold", "warm")
@@ -25,18 +25,12 @@ _ONE_VALUE = {
 }
 
 
-def latency_request(
-    profile: Profile,
-    common: CommonOptions,
-    loading: LoadOptions,
-    tiers: TierOptions,
-    queries: QueryOptions,
-    cases: CaseOptions,
-) -> LatencyRequest:
+def latency_request(profile: Profile, asked: LatencyOptions) -> LatencyRequest:
     """The request in full; raises InputError for a value that makes no sense."""
     from synapse_perf.commands.load_request import load_request
     from synapse_perf.commands.profile_load import StartOptions
 
+    common, loading, tiers, queries, cases = asked.common, asked.loading, asked.tiers, asked.queries, asked.cases
     _check_single(loading)
     settings, defaults = profile.tier_latency, LatencyRequest()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -14,10 +13,9 @@ from synapse_perf.analyze.latency_plan import LatencyCase, LatencyRequest, plan_
 from synapse_perf.analyze.load_plan import patience_s
 from synapse_perf.commands.conclude import Ending, conclude, tell_left_out
 from synapse_perf.commands.interrupts import HeldInterrupts
-from synapse_perf.commands.latency_record import checks_of, distinct, not_asked, without_context, workload_of
+from synapse_perf.commands.latency_record import checks_of, distinct, not_asked, ranked, without_context, workload_of
 from synapse_perf.commands.measuring import carry_out, effort_of
 from synapse_perf.errors import InputError
-from synapse_perf.units import format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -120,31 +118,9 @@ class LatencyRun:
 
     def dry_run(self) -> int:
         """Tell what would be done, and do nothing."""
-        from synapse_perf.report.plan import DryRun, PlanStep, render_plan
+        from synapse_perf.commands.latency_dry_run import dry_run
 
-        minimum = self.effort.bounds.minimum
-        tiers = (f"{tier}: {Path(model.path).name}, {model.description}" for tier, model in self.tiers.items())
-        plan = DryRun(
-            "tier-latency",
-            self.profile_name,
-            tuple(PlanStep(arm.name, arm.repeats or minimum, None, 0) for arm in self.arms),
-            outputs=tuple(str(path) for path in self.options.output),
-            max_time_s=self.whole_time_s,
-            notes=(
-                *tiers,
-                *self._kept(),
-                *self.notes,
-                *self._warnings_before(),
-                *(one.message for one in self.chosen.choice.unusable),
-            ),
-        )
-        typer.echo(render_plan(plan, self.options.format), nl=False)
-        return 0
-
-    def _kept(self) -> list[str]:
-        """What of the time is not for the queries."""
-        kept_s = (self.whole_time_s or 0.0) - (self.effort.bounds.max_time_s or 0.0)
-        return [f"{format_duration(kept_s)} of the time are kept for what follows the queries"] if kept_s else []
+        return dry_run(self)
 
     def measure(self, baseline: Result | None) -> int:
         """Measure, explain, report; the exit code."""
@@ -152,7 +128,7 @@ class LatencyRun:
         from synapse_perf.host.checkup import warnings_before
 
         started_at, started_s = utc_timestamp(), time.monotonic()
-        warnings = [*warnings_before("latency"), *self._warnings_before()]
+        warnings = [*warnings_before("latency"), *self.told_before()]
         if not self.options.quiet:
             for warning in warnings:
                 typer.echo(f"warning: {warning}", err=True)
@@ -204,7 +180,7 @@ class LatencyRun:
 
     # --- what came of it ---------------------------------------------------------------------------------------------
 
-    def _warnings_before(self) -> list[str]:
+    def told_before(self) -> list[str]:
         """What the user may not expect of what is measured."""
         told = not_asked(self.tiers, self.queries, self.request)
         return [*self.chosen.warnings, *told, *(self.context.warnings if self.context else ())]
@@ -237,7 +213,7 @@ class LatencyRun:
             warnings=tuple(dict.fromkeys(warnings)),
             failures=(*self._failures(outcome), *(one for more in beside for one in more.failures)),
             verdict=overall_verdict(checks, required=self.profile.required),
-            findings=_ranked(findings),
+            findings=ranked(findings),
         )
 
     def _failures(self, outcome: Outcome) -> tuple[Failure, ...]:
@@ -284,16 +260,3 @@ class LatencyRun:
 
     def _workload(self, trials: Sequence[Trial]) -> dict[str, Json]:
         return workload_of(self.tiers, self.queries, self.request, self.context, trials)
-
-
-def _ranked(findings: Sequence[Finding]) -> tuple[Finding, ...]:
-    """The severest first; what tuning measured takes the place of its estimate."""
-    from synapse_perf.commands.load_explain import SEVERITIES
-
-    measured = {(one.id, one.evidence.get("tier")) for one in findings if one.gain and one.gain.measured}
-    findings = [
-        one
-        for one in findings
-        if not one.gain or one.gain.measured or (one.id, one.evidence.get("tier")) not in measured
-    ]
-    return tuple(sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity)))

@@ -6,18 +6,27 @@ from typing import Annotated
 
 import typer
 
-from synapse_perf.commands.leak_options import CallOptions, SwitchOptions
+from synapse_perf.commands.leak_options import CacheOptions, CallOptions, SwitchOptions
+from synapse_perf.commands.leak_outside_options import OutsideOptions
+from synapse_perf.commands.leak_owner_options import OwnerOptions
+from synapse_perf.commands.leak_servers_options import ServerOptions
 from synapse_perf.commands.options import CommonOptions, LoadOptions
 
 
 def leak_hunt(
     what: Annotated[
         list[str] | None,
-        typer.Argument(metavar="WHAT", help="model-switch, or pkg.module:function. Without any: model-switch."),
+        typer.Argument(
+            metavar="WHAT", help="model-switch, servers, or pkg.module:function. Without any: the first two."
+        ),
     ] = None,
     *,
     calling: CallOptions,
     switching: SwitchOptions,
+    caching: CacheOptions,
+    outside: OutsideOptions,
+    serving: ServerOptions,
+    owning: OwnerOptions,
     loading: LoadOptions,
     common: CommonOptions,
 ) -> int:
@@ -25,10 +34,14 @@ def leak_hunt(
     from synapse_perf.commands.conclude import check_outputs, load_baseline
     from synapse_perf.commands.leak_hunts import Asked, hunts_of
     from synapse_perf.commands.leak_run import LeakRun
+    from synapse_perf.commands.leak_unused import check_used
     from synapse_perf.profiles import load_profile
 
-    check_outputs(common)
+    check_outputs(common, owning.svg)
     baseline = load_baseline(common, "leak-hunt")
-    asked = Asked(load_profile(common.profile), calling, switching, loading, common)
-    run = LeakRun(asked, hunts_of(what or [], asked))
+    asked = Asked(load_profile(common.profile), calling, switching, loading, common, caching, outside, serving)
+    is_named = what or outside.is_asked or caching.cache
+    named = (what or []) if is_named else asked.profile.leak_hunt.functions
+    check_used(named, asked)
+    run = LeakRun(asked, hunts_of(named, asked), owning)
     return run.dry_run() if common.dry_run else run.measure(baseline)

@@ -14,17 +14,20 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from synapse_perf.analyze.leak_plan import Hunt
+from synapse_perf.analyze.leak_plan import QUIET_HEAP, Hunt
 from synapse_perf.errors import InputError
 from synapse_perf.model import Failure, Json, Subject, TrialSpec
 
 if TYPE_CHECKING:
-    from synapse_perf.commands.leak_options import CallOptions, SwitchOptions
+    from synapse_perf.analyze.leak_cache import KeyUse
+    from synapse_perf.commands.leak_options import CacheOptions, CallOptions, SwitchOptions
+    from synapse_perf.commands.leak_outside_options import OutsideOptions
+    from synapse_perf.commands.leak_servers_options import ServerOptions
     from synapse_perf.commands.options import CommonOptions, LoadOptions
     from synapse_perf.profiles import Profile
 
 RELEASES = ("close", "del", "cycle")
-_EXAMPLE = "write pkg.module:function, such as app.cache:lookup, or one of: model-switch"
+_EXAMPLE = "write pkg.module:function, such as app.cache:lookup, or one of: model-switch, servers"
 _NAME = re.compile(r"[A-Za-z_]\w*")
 
 
@@ -37,6 +40,9 @@ class Asked:
     switching: SwitchOptions
     loading: LoadOptions
     common: CommonOptions
+    caching: CacheOptions
+    outside: OutsideOptions
+    serving: ServerOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,19 +55,56 @@ class Chosen:
     unusable: tuple[Failure, ...] = ()
     profile_name: str = ""
     warnings: tuple[str, ...] = field(default=())
+    caches: tuple[str, ...] = ()  # the functions that are asked for new keys and for known ones
+    key_use: KeyUse | None = None
 
 
 def hunts_of(what: Sequence[str], asked: Asked) -> Chosen:
     """Everything that was named, as one run; raises InputError for what is none."""
-    parts = [_one(name, asked) for name in dict.fromkeys(what or DEFAULT)]
+    is_told = asked.outside.is_asked or asked.caching.cache
+    names = tuple(dict.fromkeys(what or (() if is_told else DEFAULT)))
+    left_out = _left_out(asked) if names == DEFAULT and not what else ()
+    if asked.serving.is_asked_for and SERVERS not in names:
+        raise InputError("--server and what goes with it: no server is hunted", "add 'servers' to what is hunted")
+    parts = [_one(name, asked) for name in names if not (left_out and name == SERVERS)]
+    parts += [_caches(asked)] if asked.caching.cache else []
+    parts += [_outside(asked)] if asked.outside.is_asked else []
     return Chosen(
         hunts=tuple(hunt for part in parts for hunt in part.hunts),
-        workload={key: value for part in parts for key, value in part.workload.items()},
+        workload=_merged(parts),
         subject="sample" if any(part.subject == "sample" for part in parts) else "real",
-        unusable=tuple(failure for part in parts for failure in part.unusable),
+        unusable=tuple({failure.message: failure for part in parts for failure in part.unusable}.values()),
         profile_name=next((part.profile_name for part in parts if part.profile_name), asked.profile.name),
-        warnings=tuple(warning for part in parts for warning in part.warnings),
+        warnings=(*left_out, *(warning for part in parts for warning in part.warnings)),
+        caches=tuple(name for part in parts for name in part.caches),
+        key_use=next((part.key_use for part in parts if part.key_use), None),
     )
+
+
+def _left_out(asked: Asked) -> tuple[str, ...]:
+    """Why servers are no part of a run that named nothing: what llama_cpp.server needs is an extra."""
+    from synapse_perf.commands.leak_servers import missing_modules
+
+    if asked.serving.server or asked.common.python or not (missing := missing_modules()):
+        return ()
+    return (f"servers are left out: llama_cpp.server needs {', '.join(missing)}: pip install 'synapse-perf[server]'",)
+
+
+def _merged(parts: Sequence[Chosen]) -> dict[str, Json]:
+    """Everything that is told of the parts; of several functions all."""
+    merged: dict[str, Json] = {}
+    for part in parts:
+        for key, value in part.workload.items():
+            merged[key] = {**merged.get(key, {}), **value} if isinstance(value, dict) else value
+    return merged
+
+
+def _outside(asked: Asked) -> Chosen:
+    from synapse_perf.commands.leak_outside import outside_hunts
+    from synapse_perf.commands.leak_run import max_time_of
+
+    hunts, told = outside_hunts(asked.outside, max_time_of(asked))
+    return Chosen(hunts, {"running": told})
 
 
 def _one(name: str, asked: Asked) -> Chosen:
@@ -134,6 +177,20 @@ def _function(reference: str, asked: Asked) -> Chosen:
     return Chosen((Hunt(reference, "call", spec),), {"functions": {reference: told}})
 
 
+def _caches(asked: Asked) -> Chosen:
+    """Each function with the call options of any function; a key is the first argument after what the setup gave."""
+    from synapse_perf.commands.leak_cache import cache_hunts, key_use_of
+
+    options, use = asked.caching, key_use_of(asked.caching)
+    functions = [_function(parse_reference(name, f"--cache {name}"), asked) for name in dict.fromkeys(options.cache)]
+    return Chosen(
+        hunts=tuple(one for function in functions for one in cache_hunts(function.hunts[0], options)),
+        workload={"caches": _merged(functions)["functions"], "keys": use.told()},
+        caches=tuple(function.hunts[0].name for function in functions),
+        key_use=use,
+    )
+
+
 def _model_switch(asked: Asked) -> Chosen:
     from synapse_perf.analyze.load_plan import variants
     from synapse_perf.commands.load_record import workload_of
@@ -154,7 +211,7 @@ def _model_switch(asked: Asked) -> Chosen:
                 labels={},
                 workload={"models": settings, "release": release, "calls": 1},
                 python=request.python,
-                env=request.env,
+                env={**QUIET_HEAP, **request.env},
             ),
         )
         for release in _releases(asked.switching.release)
@@ -177,5 +234,12 @@ def _releases(text: str | None) -> list[str]:
     return list(dict.fromkeys(chosen))
 
 
-NAMED: Mapping[str, Callable[[Asked], Chosen]] = {"model-switch": _model_switch}
-DEFAULT = ("model-switch",)
+def _servers(asked: Asked) -> Chosen:
+    from synapse_perf.commands.leak_servers import servers_hunt
+
+    return servers_hunt(asked)
+
+
+SERVERS = "servers"
+NAMED: Mapping[str, Callable[[Asked], Chosen]] = {"model-switch": _model_switch, SERVERS: _servers}
+DEFAULT = ("model-switch", SERVERS)

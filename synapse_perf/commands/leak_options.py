@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Literal
 
 from synapse_perf.commands.options import option
 
 CALLS = "How a function is called"
 SWITCHES = "How models are switched"
+CACHES = "Which keys a cache is asked for"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,4 +44,23 @@ class SwitchOptions:
             SWITCHES,
             metavar="HOW",
         ),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class CacheOptions:
+    """What is asked for new keys and for known ones, to tell a cache without a bound."""
+
+    cache: Annotated[
+        list[str],
+        option("A function of a key: does it keep each one for ever? Repeatable.", "--cache", CACHES, metavar="REF"),
+    ] = field(default_factory=list)
+    keys: Annotated[
+        str | None,
+        option("A log of keys, one a line, or TIME<TAB>KEY. Default: made keys.", "--keys", CACHES, metavar="FILE"),
+    ] = None
+    key_type: Annotated[Literal["str", "int"], option("What a key is.", "--key-type", CACHES)] = "str"
+    rate: Annotated[
+        float | None,
+        option("Keys asked for per second, for the growth of a day.", "--rate", CACHES, min=0.000001, metavar="NUMBER"),
     ] = None

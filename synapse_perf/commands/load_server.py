@@ -82,7 +82,7 @@ class ServerRun(LoadRun):
 
     @cached_property
     def cases(self) -> list[Case]:
-        return plan_server(self.server, self.model, _name(self.command), self.caches)
+        return plan_server(self.server, self.model, self.command.name, self.caches)
 
     def _result(self, outcome: Outcome, more: Sequence[Finding], started_at: str, warnings: list[str]) -> Result:
         result = super()._result(outcome, more, started_at, warnings)
@@ -138,14 +138,6 @@ def _choice(command: ServerCommand, names: Sequence[str], profile: Profile, *, q
     if not Path(file).exists():
         raise InputError(f"--server: there is no model file {file}", "correct the path in the command")
     return choose_models([str(Path(file).absolute())], profile, quiet=quiet)
-
-
-def _name(command: ServerCommand) -> str:
-    """What a server without a known model is called: its program, or what an interpreter runs."""
-    program, *rest = (Path(word).name for word in command.words)
-    if not program.startswith("python"):
-        return program
-    return next((word.removesuffix(".py") for word in rest if not word.startswith("-")), program)
 
 
 def _more_files(command: ServerCommand) -> list[str]:

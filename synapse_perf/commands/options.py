@@ -9,14 +9,14 @@ from __future__ import annotations
 import functools
 import inspect
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import typer
 
-Result = TypeVar("Result")
+Code = TypeVar("Code")
 MEASURING = "Measuring"
 OUTPUT = "Output"
 LOADING = "How models are loaded (llama.cpp's own flags work too)"
@@ -77,7 +77,8 @@ class CommonOptions:
     output: Annotated[
         list[Path],
         option(
-            "Write a report; the suffix tells the format: .json (the result file), .md. Repeatable.",
+            "Write a report; the suffix tells the format: .json (the result file), .md, .xml (JUnit), .prom. "
+            "Repeatable.",
             "--output",
             OUTPUT,
             "-o",
@@ -98,6 +99,14 @@ class CommonOptions:
     ] = None
     quiet: Annotated[bool, option("No progress on stderr.", "--quiet", OUTPUT, "-q")] = False
     debug: Annotated[bool, option("Tracebacks, and llama.cpp's log of each failed trial.", "--debug", OUTPUT)] = False
+
+
+@dataclass(frozen=True, slots=True)
+class PartOptions(CommonOptions):
+    """Those of one command within `run`: its result is handed over instead of being printed and saved by itself."""
+
+    collected: list[Any] = field(default_factory=list)  # of Result
+    baselines: Mapping[str, Any] = field(default_factory=dict)  # Result by command
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +139,7 @@ class LoadOptions:
     )
 
 
-def takes(command: Callable[..., Result]) -> Callable[..., Result]:
+def takes(command: Callable[..., Code]) -> Callable[..., Code]:
     """Spread the option classes in the command's signature into options that Typer can read."""
     hints = typing.get_type_hints(command, include_extras=True)
     parameters: list[inspect.Parameter] = []
@@ -143,7 +152,7 @@ def takes(command: Callable[..., Result]) -> Callable[..., Result]:
             parameters.append(parameter.replace(annotation=hints[name], kind=inspect.Parameter.KEYWORD_ONLY))
 
     @functools.wraps(command)
-    def with_bundles(**values: Any) -> Result:
+    def with_bundles(**values: Any) -> Code:
         for name, bundle in bundles.items():
             values[name] = bundle(**{option.name: values.pop(option.name) for option in fields(bundle)})
         return command(**values)

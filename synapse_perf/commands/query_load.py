@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from synapse_perf.analyze.latency_pace import Pace
+    from synapse_perf.analyze.query_load import LoadLevel
     from synapse_perf.analyze.query_load_plan import LoadPlan, Loads
     from synapse_perf.analyze.targets import Target
     from synapse_perf.commands.latency_beside import MeasureBeside
@@ -40,7 +41,7 @@ def with_load(
 def notes_of(loads: Loads) -> tuple[str, ...]:
     """What a dry run tells of it."""
     levels = [*(f"{users} at a time" for users in loads.users), *(f"{rate:g} a second" for rate in loads.rates)]
-    return (f"then queries to each tier under load: {', '.join(levels)}",) if levels else ()
+    return (f"then queries to each tier, though no two-stage ones, under load: {', '.join(levels)}",) if levels else ()
 
 
 def measure_load(run: LatencyRun, outcome: Outcome, loads: Loads, budget_s: float) -> Beside:
@@ -63,9 +64,9 @@ def measure_load(run: LatencyRun, outcome: Outcome, loads: Loads, budget_s: floa
         metrics=metrics,
         checks=late_checks(levels, targets, run.profile_name),
         findings=tuple(load_findings(levels, Judging(targets, run.profile_name, run.effort.confidence))),
-        warnings=(*plan.warnings, *_not_steady(measured.trials), *disturbance_warnings(measured.trials)),
+        warnings=(*_not_steady(measured.trials), *disturbance_warnings(measured.trials)),
         failures=distinct(failures_of(measured.trials)),
-        facts={"load": _told(loads)},
+        facts={"load": _told(loads, plan, levels, run)},
         is_interrupted=measured.is_interrupted,
     )
 
@@ -106,9 +107,25 @@ def _targets(run: LatencyRun) -> dict[str, Target]:
 
 def _not_steady(trials: Sequence[Trial]) -> list[str]:
     unsteady = sum(trial.facts.get("steady") is False for trial in trials)
-    return [f"{unsteady} of {len(trials)} processes under load were not steady after their warm-up"] if unsteady else []
+    return [f"{unsteady} of {len(trials)} processes under load not steady after their warm-up"] if unsteady else []
 
 
-def _told(loads: Loads) -> dict[str, Json]:
+def _told(loads: Loads, plan: LoadPlan, levels: Sequence[LoadLevel], run: LatencyRun) -> dict[str, Json]:
     """Shown in the result; no part of the digest by which runs are compared, as it is no part of what is judged."""
-    return {"users": list(loads.users), "offered_per_s": list(loads.rates)}
+    from synapse_perf.analyze.latency_plan import TWO_STAGE
+
+    has_two_stage = any(case.is_judged and case.spec.labels["tier"] == TWO_STAGE for case in run.cases)
+    return {
+        "users": list(loads.users),
+        "offered_per_s": list(loads.rates),
+        "goodput": {level.goodput.key: _goodput(level, run.effort.confidence) for level in levels},
+        "left_out": list(plan.warnings),
+        "without_load": [TWO_STAGE] if has_two_stage else [],
+    }
+
+
+def _goodput(level: LoadLevel, confidence: float) -> dict[str, Json]:
+    """The share of queries within the target, with its interval where there are processes enough for one."""
+    share, bounds = level.share(confidence)
+    low, high = bounds or (None, None)
+    return {"share": share, "low": low, "high": high, "confidence": confidence, "limit_s": level.limit_s}

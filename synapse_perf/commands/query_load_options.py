@@ -12,6 +12,7 @@ from synapse_perf.errors import InputError
 
 if TYPE_CHECKING:
     from synapse_perf.analyze.query_load_plan import Loads
+    from synapse_perf.profiles.settings import TierLatencySettings
 
 LOAD = "Under load (shown, never judged)"
 MOST_USERS, MOST_PER_S, MOST_LEVELS = 256, 1000.0, 8
@@ -35,12 +36,14 @@ class QueryLoadOptions:
     ] = None
 
 
-def loads_of(options: QueryLoadOptions, *, is_tuning: bool) -> Loads:
-    """Raises InputError for what is no load, or does not fit into one run."""
+def loads_of(options: QueryLoadOptions, settings: TierLatencySettings, *, is_tuning: bool) -> Loads:
+    """The options, or else what the profile says; InputError for what is no load, or does not fit into one run."""
     from synapse_perf.analyze.query_load_plan import Loads
 
     users = _list("--concurrency", options.concurrency, _users, USERS_FORM)
     rates = _list("--rate", options.rate, _rate, RATE_FORM)
+    if not users and not rates:
+        users, rates = _of_profile(settings)
     if len(users) + len(rates) > MOST_LEVELS:
         raise InputError(
             f"{len(users) + len(rates)} levels of load are too many for one run", f"give {MOST_LEVELS} at most"
@@ -48,6 +51,15 @@ def loads_of(options: QueryLoadOptions, *, is_tuning: bool) -> Loads:
     if is_tuning and (users or rates):
         raise InputError("--tune and load in one run: each would take the other's time", "measure them in two runs")
     return Loads(users, rates)
+
+
+def _of_profile(settings: TierLatencySettings) -> tuple[tuple[int, ...], tuple[float, ...]]:
+    users, rates = tuple(sorted({*settings.concurrency})), tuple(sorted({*settings.rate}))
+    if any(one > MOST_USERS for one in users):
+        raise InputError(f"the profile has concurrency {users[-1]} in [tier-latency]", USERS_FORM)
+    if any(one > MOST_PER_S for one in rates):
+        raise InputError(f"the profile has rate {rates[-1]:g} in [tier-latency]", RATE_FORM)
+    return users, rates
 
 
 def _list(name: str, text: str | None, parse: Callable[[str], Number | None], form: str) -> tuple[Number, ...]:

@@ -19,15 +19,17 @@ def report(
     ] = "last",
     output: Annotated[
         list[Path] | None,
-        typer.Option("--output", "-o", help="Write it here; the suffix tells the format: .json, .md. Repeatable."),
+        typer.Option(
+            "--output",
+            "-o",
+            help="Write it here; the suffix tells the format: .json, .md, .html, .xml, .prom. Repeatable.",
+        ),
     ] = None,
     format: Annotated[  # noqa: A002 - the name of the option
         Kind | None, typer.Option("--format", help="What goes to stdout; with --output, nothing unless this is given.")
     ] = None,
 ) -> None:
     """Render a saved run or a result file again."""
-    from synapse_perf.errors import InputError
-    from synapse_perf.model import Suite
     from synapse_perf.report.render import check_output_path, write_output
     from synapse_perf.results import load
 
@@ -35,11 +37,6 @@ def report(
         check_output_path(path)
     loaded = load(run)
     for path in output or []:
-        if isinstance(loaded, Suite):
-            raise InputError(
-                f"{path}: --output takes a single run, and this file holds {len(loaded.results)}",
-                "use --format json or --format md, and send stdout to a file",
-            )
         write_output(loaded, path)
     if format is not None or not output:
         text = rendered(loaded, format or "console")
@@ -47,13 +44,16 @@ def report(
 
 
 def rendered(loaded: Result | Suite, kind: Kind) -> str:
-    """The text of a run, or of each run of a suite in turn."""
+    """The text of a run; of a suite its table, then each of its runs in turn."""
     from synapse_perf.model import Suite
     from synapse_perf.report.render import render
+    from synapse_perf.report.suite_sections import is_of_commands, render_suite
     from synapse_perf.results import dumps
 
     if not isinstance(loaded, Suite):
         return render(loaded, kind)
+    if is_of_commands(loaded):
+        return render_suite(loaded, kind, in_full=True)
     if kind == "json":
         return dumps(loaded)
     return "\n".join(render(each, kind).rstrip("\n") + "\n" for each in loaded.results)

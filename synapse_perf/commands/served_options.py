@@ -24,7 +24,13 @@ class ServedOptions:
 
     url: Annotated[
         list[str],
-        option("Ask a running server, for every tier or for one. Repeatable.", "--url", SERVED, metavar="[TIER=]URL"),
+        option(
+            "Ask a running server, for every tier or for one; silent from the start is exit code 2, later 6. "
+            "Repeatable.",
+            "--url",
+            SERVED,
+            metavar="[TIER=]URL",
+        ),
     ] = field(default_factory=list)
     api: Annotated[
         Literal["openai", "synapse"],
@@ -49,30 +55,19 @@ class ServedOptions:
         return self.api_key or os.environ.get(KEY_VARIABLE) or None
 
 
-def check_unused(options: ServedOptions, in_process: Mapping[str, object]) -> None:
-    """No option may say nothing: InputError for one that needs --url, or of `in_process` one that --url leaves out."""
-    if options.url:
-        for name in (name for name, value in in_process.items() if value):
-            raise InputError(f"{name} is for models in this process", "leave it out, or leave out --url")
-        return
-    given = {
-        "--api": options.api != "openai",
-        "--api-key": options.api_key,
-        "--served-model": options.served_model,
-        "--query-timeout": options.query_timeout,
-    }
-    for name in (name for name, value in given.items() if value):
-        raise InputError(f"{name} needs a server", _FORM)
-
-
 def urls_of(texts: Sequence[str]) -> dict[str, str]:
     """The URL of each tier, in their order; InputError for what is none."""
     found = _by_tier("--url", texts)
     return {tier: _checked(url) for tier, url in found.items()}
 
 
-def names_of(texts: Sequence[str]) -> dict[str, str]:
-    """The model's name of each tier that was given one."""
+def names_of(texts: Sequence[str], urls: Mapping[str, str]) -> dict[str, str]:
+    """The model's name of each tier that was given one; InputError for a tier that no URL is for."""
+    for text in texts:
+        before, equals, _ = text.partition("=")
+        tier = TIER_ALIASES.get(before.strip(), before.strip())
+        if equals and tier in TIERS and tier not in urls:
+            raise InputError(f"--served-model {text}: there is no --url for that tier", f"give --url {tier}=URL too")
     return _by_tier("--served-model", texts)
 
 

@@ -17,16 +17,25 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
+
+from synapse_perf.host.gpu_memory import gpu_memory
 
 # What one of Python's own small blocks stands for: sys.getallocatedblocks() counts them, the C heap sees only their
 # arenas. Calibrated on tuples, dicts and strings; for tiny objects it is off by up to 40 %.
 BYTES_PER_BLOCK = 64
 BYTES, COUNT = "B", "1"
-HEAP, ANONYMOUS, RSS = "heap", "anonymous", "rss"
+HEAP, ANONYMOUS, SHARED, RSS, GPU = "heap", "anonymous", "shared_memory", "rss", "gpu_memory"
+# Of servers that were stopped: what is there after their grace. None of it may be, so each is judged at once.
+ORPHANS, LEFT_ZOMBIES, LEFT_PORTS = "orphans", "left_zombies", "left_ports"
+LEFT_MEMORY, LEFT_GPU_MEMORY = "left_memory", "left_gpu_memory"
+MUST_BE_ZERO = frozenset({ORPHANS, LEFT_ZOMBIES, LEFT_PORTS, LEFT_MEMORY, LEFT_GPU_MEMORY})
 # RSS holds clean file pages and what the allocator keeps for later, gc objects are in the heap already: never judged.
 SHOWN_ONLY = frozenset({RSS, "gc_objects"})
-BYTE_PROBES = frozenset({HEAP, ANONYMOUS, RSS})
+BYTE_PROBES = frozenset({HEAP, ANONYMOUS, SHARED, RSS, GPU, LEFT_MEMORY, LEFT_GPU_MEMORY})
+# How memory is named that is mapped as shared: without a file, by memfd_create, shm_open, and shmget.
+_SHARED_MEMORY = ("/dev/zero (deleted)", "/memfd:", "/dev/shm/", "/SYSV")  # noqa: S108
 _OTHER_ALLOCATORS = ("jemalloc", "tcmalloc", "mimalloc")
 _MACOS: bool = sys.platform == "darwin"
 
@@ -68,8 +77,17 @@ def own_probes() -> Probes:
     else:
         found.append(Probe(HEAP, BYTES, live_heap))
     found += outside.probes
+    read_gpu, why_not = gpu_memory()
+    if read_gpu is None:
+        untold[GPU] = why_not
+    else:
+        found.append(Probe(GPU, BYTES, partial(read_gpu, os.getpid())))
+    if os.getsid(0) == os.getpid():
+        found.append(Probe("orphaned_children", COUNT, lambda: float(len(orphans(os.getpid())))))
+    else:
+        untold["orphaned_children"] = "only a process with a session of its own knows whose they were"
     found.append(Probe("python_threads", COUNT, lambda: float(threading.active_count())))
-    found.append(Probe("tasks", COUNT, _unfinished_tasks))
+    found.append(Probe("tasks", COUNT, lambda: float(len(unfinished_tasks()))))
     found.append(Probe("gc_objects", COUNT, lambda: float(len(gc.get_objects()))))
     return Probes(tuple(found), untold)
 
@@ -90,6 +108,7 @@ def probes_of(pid: int) -> Probes:
 
     every = (
         Probe(ANONYMOUS, BYTES, asked(lambda: anonymous_bytes(pid))),
+        Probe(SHARED, BYTES, asked(lambda: shared_bytes(pid))),
         Probe(RSS, BYTES, asked(lambda: float(process.memory_info().rss))),
         Probe("descriptors", COUNT, asked(lambda: float(process.num_fds()))),
         Probe("threads", COUNT, asked(lambda: float(process.num_threads()))),
@@ -140,6 +159,20 @@ def anonymous_bytes(pid: int) -> float | None:
         usage = macos_process.usage(pid)
         return float(usage.footprint_bytes) if usage else None
     return _field(f"/proc/{pid}/smaps_rollup", b"Anonymous:")
+
+
+def shared_bytes(pid: int) -> float | None:
+    """Memory that is shared, or could be, and belongs to no file on a disk: anonymous memory leaves it out."""
+    if _MACOS:
+        return None
+    total = 0
+    with open(f"/proc/{pid}/maps", encoding="utf-8", errors="replace") as maps:  # noqa: PTH123
+        for line in maps:
+            addresses, rights, *_, path = line.split(maxsplit=5) if " /" in line else ("", "", "")
+            if rights.endswith("s") and path.startswith(_SHARED_MEMORY):
+                begin, _, end = addresses.partition("-")
+                total += int(end, 16) - int(begin, 16)
+    return float(total)
 
 
 def data_bytes() -> int | None:
@@ -201,6 +234,21 @@ def descendants(pid: int) -> list[int]:
     return [one for child in children for one in (child, *descendants(child))]
 
 
+def orphans(leader: int) -> list[int]:
+    """Living processes of the session of `leader` whose parents, which were below it, have ended.
+
+    One that began a session of its own before is not known here any more.
+    """
+    psutil = _psutil()
+    below = {leader, *descendants(leader)}
+    found = []
+    for pid in psutil.pids():
+        with contextlib.suppress(OSError, psutil.Error):
+            if pid not in below and os.getsid(pid) == leader and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+                found.append(pid)
+    return found
+
+
 def _listed_children(pid: int) -> list[int] | None:
     """None where the kernel keeps no such list."""
     found: list[int] = []
@@ -222,14 +270,14 @@ def _zombies(pid: int) -> int:
     return count
 
 
-def _unfinished_tasks() -> float:
+def unfinished_tasks() -> list[Any]:
     """Tasks of every event loop of this process that are not done; none where nothing has imported asyncio."""
     tasks = sys.modules.get("asyncio.tasks")
     if tasks is None:
-        return 0.0
+        return []
     every = [*getattr(tasks, "_scheduled_tasks", getattr(tasks, "_all_tasks", ()))]
     every += getattr(tasks, "_eager_tasks", ())
-    return float(sum(not task.done() for task in every))
+    return [task for task in every if not task.done()]
 
 
 def _field(path: str, name: bytes) -> float | None:

@@ -11,10 +11,12 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from synapse_perf.clock import now_ns, seconds_between
 from synapse_perf.host.pressure import CPU_SOME, MEMORY_SOME, STEAL, Contention, ContentionMeter
 from synapse_perf.measure.register import Register
+from synapse_perf.measure.spawning import held_interrupts
 from synapse_perf.outside.process_tree import end_tree
 
 OTHERS = 0.10  # of the machine's processor time: less than that is background noise
@@ -40,31 +42,41 @@ def run_arm(
     own_before, busy_before = _children_cpu_s(), _machine_cpu_s()
     with ContentionMeter() as meter, log.open("wb") as stream:
         started = now_ns()
-        process = subprocess.Popen(
-            ["/bin/sh", "-c", command],
-            cwd=directory,
-            env=dict(environment),
-            stdin=subprocess.DEVNULL,
-            stdout=stream,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        is_timeout = False
+        process = None
         try:
-            register.add(process.pid)
+            with held_interrupts():
+                process = _start(command, directory, environment, stream)
+                register.add(process.pid)
             is_timeout = not _wait(process, timeout_s)
         finally:
             wall_s = seconds_between(started, now_ns())
-            if process.poll() is None:
-                end_tree(process)
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)  # what it left in the background
-            register.remove(process.pid)
+            if process is not None:
+                _end(process)
+                register.remove(process.pid)
     cpu_s, busy = _children_cpu_s() - own_before, _machine_cpu_s()
     assert meter.result is not None
     others_s = None if busy is None or busy_before is None else max(0.0, busy - busy_before - cpu_s)
     told = disturbances_by_others(meter.result, others_s)
     return ArmRun(process.returncode or 0, wall_s, cpu_s, told, _tail(log), is_timeout)
+
+
+def _start(command: str, directory: Path, environment: Mapping[str, str], stream: IO[bytes]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        ["/bin/sh", "-c", command],
+        cwd=directory,
+        env=dict(environment),
+        stdin=subprocess.DEVNULL,
+        stdout=stream,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        end_tree(process)
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)  # what it left in the background
 
 
 def _wait(process: subprocess.Popen[bytes], timeout_s: float) -> bool:

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from synapse_perf.errors import InputError
 
@@ -51,14 +52,13 @@ def reserved(folder: Path, digest: str) -> Iterator[tuple[Path, bool]]:
 
     What is not complete when the context ends without an error is taken to be so from then on, else it is removed.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     place = folder / digest
-    with (folder / f"{digest}.guard").open("w") as guard:
+    with _guard(folder, digest) as guard:
         fcntl.flock(guard, fcntl.LOCK_EX)
         is_complete = (place / _COMPLETE).is_file()
         if not is_complete:
             shutil.rmtree(place, ignore_errors=True)
-            place.mkdir()
+            place.mkdir(exist_ok=True)
         try:
             yield place, is_complete
         except BaseException:
@@ -67,6 +67,17 @@ def reserved(folder: Path, digest: str) -> Iterator[tuple[Path, bool]]:
             raise
         (place / _COMPLETE).touch()
     _drop_old(folder)
+
+
+def _guard(folder: Path, digest: str) -> TextIO:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return (folder / f"{digest}.guard").open("w")
+    except OSError as error:
+        raise InputError(
+            f"{folder}: cannot be written: {error.strerror}",
+            "set SYNAPSE_PERF_CACHE_DIR to a directory that you may write to",
+        ) from error
 
 
 def check_has_no_project(place: Path, home: Path) -> None:

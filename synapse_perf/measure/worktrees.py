@@ -161,7 +161,13 @@ def _size(path: Path) -> int:
 def _check_out(repository: Path, place: Path, revision: Revision) -> None:
     # The user's hooks are for his own work tree, and may do anything.
     command = ("-c", "core.hooksPath=/dev/null", "worktree", "add", "--detach", "--force", str(place), revision.commit)
-    _git(repository, *command, failing=f"{revision.shown} cannot be checked out", timeout_s=_CHECKOUT_S)
+    _git(
+        repository,
+        *command,
+        failing=f"{revision.shown} cannot be checked out",
+        remedy=f"{place.parent} needs room for both sides; SYNAPSE_PERF_STATE_DIR moves it",
+        timeout_s=_CHECKOUT_S,
+    )
 
 
 def _remove(home: Path) -> None:
@@ -214,11 +220,17 @@ def _git(
     except subprocess.TimeoutExpired as error:
         raise InputError(f"git {_verb(words)} took longer than {timeout_s:g} s", remedy) from error
     if done.returncode:
-        told = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        cause = told[-1].removeprefix("fatal: ") if told else f"status {done.returncode}"
+        cause = _cause(done.stderr.decode("utf-8", "replace"))
         text = failing or f"git {_verb(words)} failed"
-        raise InputError(f"{text}: {cause}" if told else text, remedy)
+        raise InputError(f"{text}: {cause}" if cause else text, remedy)
     return done.stdout.decode("utf-8", "surrogateescape").strip()
+
+
+def _cause(told: str) -> str:
+    """The first of git's errors, which the others follow from, without the progress that it tells before."""
+    lines = told.strip().splitlines()
+    errors = [line for line in lines if line.startswith(("error: ", "fatal: "))]
+    return next(iter(errors or lines[-1:]), "").removeprefix("error: ").removeprefix("fatal: ")
 
 
 _LOCAL = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR", "GIT_PREFIX")

@@ -42,6 +42,14 @@ class ServerCommand:
     def is_python_server(self) -> bool:
         return PYTHON_SERVER in self.words
 
+    @property
+    def name(self) -> str:
+        """Of its program, or of what an interpreter runs."""
+        program, *rest = (os.path.basename(word) for word in self.words)  # noqa: PTH119 (words, not paths)
+        if not program.startswith("python"):
+            return program
+        return next((word.removesuffix(".py") for word in rest if not word.startswith("-")), program)
+
     def value(self, *options: str, variable: str = "") -> str | None:
         """What the command gives for the last of these options, or else for the environment variable."""
         found = self.values(*options)
@@ -71,25 +79,26 @@ class ServerCommand:
         return " ".join(word if word.endswith(_HIDDEN) else shlex.quote(word) for word in words)
 
 
-def parse_command(text: str) -> ServerCommand:
+def parse_command(text: str, option: str = "--server") -> ServerCommand:
     """The command of that text; raises InputError for one that cannot be started."""
+    remedy = _REMEDY.replace("--server", option)
     try:
         words = shlex.split(text)
     except ValueError as error:
-        raise InputError(f"--server: {str(error).lower()} in: {text}", _REMEDY) from error
+        raise InputError(f"{option}: {str(error).lower()} in: {text}", remedy) from error
     env: dict[str, str] = {}
     while words and (assignment := _ASSIGNMENT.fullmatch(words[0])):
         env[assignment[1]] = assignment[2]
         del words[0]
     if not words:
-        raise InputError("--server names no program", _REMEDY)
+        raise InputError(f"{option} names no program", remedy)
     for word in words:
         if _SHELL_SYNTAX.fullmatch(word) or (word.endswith(";") and word == words[0]):
-            remedy = "put it into a script that ends with 'exec SERVER ...', or give it as: sh -c '...'"
-            raise InputError(f"--server: '{word}' is for a shell, and none reads the command", remedy)
+            instead = "put it into a script that ends with 'exec SERVER ...', or give it as: sh -c '...'"
+            raise InputError(f"{option}: '{word}' is for a shell, and none reads the command", instead)
     words = [os.path.expanduser(word) for word in words]  # noqa: PTH111 (words, not paths)
     if shutil.which(words[0], path=env.get("PATH") or os.environ.get("PATH")) is None:
-        raise InputError(f"--server: there is no program '{words[0]}'", "give its full path, or put it on PATH")
+        raise InputError(f"{option}: there is no program '{words[0]}'", "give its full path, or put it on PATH")
     return ServerCommand(tuple(words), env)
 
 

@@ -19,6 +19,7 @@ from synapse_perf.model import Json
 from synapse_perf.profiles.builtin import find_profile
 from synapse_perf.profiles.settings import (
     BenchCgragSettings,
+    LeakHuntSettings,
     Models,
     Profile,
     ProfileLoadSettings,
@@ -35,11 +36,12 @@ Table = dict[str, Json]
 
 # Where a name in the file is not the name of the field.
 _FILE_NAMES = {"profile_load": "profile-load", "bench_cgrag": "bench-cgrag", "tier_latency": "tier-latency"}
-_FILE_NAMES |= {"max_time_s": "max_time", "is_fixed_length": "fixed_length"}
+_FILE_NAMES |= {"leak_hunt": "leak-hunt", "max_time_s": "max_time", "is_fixed_length": "fixed_length"}
 _COMMANDS = {
     "profile-load": ProfileLoadSettings,
     "bench-cgrag": BenchCgragSettings,
     "tier-latency": TierLatencySettings,
+    "leak-hunt": LeakHuntSettings,
 }
 _FIELDS = {"fixed_length": "is_fixed_length"}
 _PATHS = ("corpus", "index", "metadata", "engine", "vectors", "queries")  # of [bench-cgrag]
@@ -224,7 +226,7 @@ def _adapter() -> TypeAdapter[Profile]:
 
 def _digest(profile: Profile) -> str:
     """Of the settings, so that comments, order and the directory of the file change nothing."""
-    settings = {key: value for key, value in asdict(profile).items() if key not in ("description", "digest")}
+    settings = {key: value for key, value in asdict(profile).items() if key not in ("description", "digest", "run")}
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -131,11 +131,23 @@ class TierLatencySettings:
     queries_per_process: int | None = None
     prefix: Literal["cold", "warm"] | None = None  # which is judged
     overlap: Literal["none", "load", "retrieval", "load+retrieval"] | None = None  # of a two-stage query that is judged
+    concurrency: tuple[int, ...] = ()  # users at a time, after the plain queries
+    rate: tuple[float, ...] = ()  # queries a second, likewise
 
     def __post_init__(self) -> None:
         for name in ("max_tokens", "draft_tokens", "context_tokens", "queries_per_process"):
             _at_least(f"tier-latency.{name}", [getattr(self, name)], 1)
         _at_least("tier-latency.temperature", [self.temperature], 0)
+        _at_least("tier-latency.concurrency", self.concurrency, 1)
+        if not all(rate > 0 for rate in self.rate):
+            raise InputError("tier-latency.rate must be above 0", "correct the value")
+
+
+@dataclass(frozen=True, slots=True)
+class LeakHuntSettings:
+    """What `leak-hunt` calls where nothing is named."""
+
+    functions: tuple[str, ...] = ()  # package.module:function
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,10 +160,12 @@ class Profile:
     name: str
     description: str = ""
     targets: Mapping[str, float] = field(default_factory=dict)  # in the target's base unit, instead of the table's
+    run: tuple[str, ...] = ("profile-load", "bench-cgrag", "tier-latency")  # the commands of `run`, in this order
     required: tuple[str, ...] = ()  # targets that must be measured: a row that was not then changes the exit code
     sampling: Sampling = Sampling()
     models: Models = Models()
     profile_load: ProfileLoadSettings = ProfileLoadSettings()
     bench_cgrag: BenchCgragSettings = BenchCgragSettings()
     tier_latency: TierLatencySettings = TierLatencySettings()
+    leak_hunt: LeakHuntSettings = LeakHuntSettings()
     digest: str = ""  # of what is measured and how, with paths as they stand in the file

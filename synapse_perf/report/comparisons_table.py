@@ -22,14 +22,14 @@ _ORDER = tuple(_WORDS)
 _ROWS_AT_MOST = 30
 
 
-def comparisons_section(result: Result) -> Section | None:
+def comparisons_section(result: Result, rows_at_most: int = _ROWS_AT_MOST) -> Section | None:
     """None without a baseline. Of many metrics the unchanged ones are counted, not listed."""
     if not result.comparisons:
         return None
     ordered = sorted(result.comparisons, key=lambda one: _ORDER.index(one.status))
     counts = Counter(one.status for one in ordered)
     shown = ordered
-    if len(ordered) > _ROWS_AT_MOST:
+    if len(ordered) > rows_at_most:
         shown = [one for one in ordered if one.status != "unchanged"]
     tally = ", ".join(f"{counts[status]} {_WORDS[status][0].lower()}" for status in _ORDER if counts[status])
     blocks: list[Block] = [Paragraph(f"{len(ordered)} metrics compared: {tally}.")]

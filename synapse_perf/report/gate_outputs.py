@@ -10,8 +10,9 @@ from pathlib import Path
 from synapse_perf.analyze.gate_report import GateReport, GateRow
 from synapse_perf.errors import InputError
 from synapse_perf.model import Json
-from synapse_perf.report.gate_document import gate_document
-from synapse_perf.report.render import document_text
+from synapse_perf.report.gate_comment import gate_markdown
+from synapse_perf.report.gate_junit import gate_junit
+from synapse_perf.report.gate_prometheus import gate_prometheus
 
 SCHEMA_VERSION = 1
 
@@ -28,11 +29,12 @@ def gate_json(report: GateReport) -> str:
     return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def gate_markdown(report: GateReport) -> str:
-    return document_text(gate_document(report), "md", ascii_only=False)
-
-
-WRITERS: Mapping[str, Callable[[GateReport], str]] = {".json": gate_json, ".md": gate_markdown}
+WRITERS: Mapping[str, Callable[[GateReport], str]] = {
+    ".json": gate_json,
+    ".md": gate_markdown,
+    ".xml": gate_junit,
+    ".prom": gate_prometheus,
+}
 
 
 def check_gate_output(path: Path) -> None:
@@ -40,7 +42,9 @@ def check_gate_output(path: Path) -> None:
     from synapse_perf.atomic_files import check_writable
 
     if path.suffix.lower() not in WRITERS:
-        raise InputError(f"{path}: no format has this suffix", f"name a file that ends in {' or '.join(WRITERS)}")
+        *most, last = WRITERS
+        remedy = f"name a file that ends in {', '.join(most)} or {last}"
+        raise InputError(f"{path}: no format has this suffix", remedy)
     check_writable(path)
 
 

@@ -14,19 +14,21 @@ FORMULA = (
 )
 
 
-def bounds_section(asked: Asked) -> Section | None:
-    """None of a run whose models are out of reach, as those of a server are."""
+def bounds_section(asked: Asked, *, is_brief: bool = False) -> Section | None:
+    """None of a run whose models are out of reach, as those of a server are; a brief one has the memory in one line."""
     workload = asked.result.workload
     if READS not in workload:
         return None
     confidence = asked.result.plan.get("confidence")
     level = float(confidence) if isinstance(confidence, int | float) else 0.95
     bounds = bounds_of(asked.metrics, reads_of(workload), level)
-    blocks: list[Block] = [Fields(tuple((bound.name, sentence(bound)) for bound in bounds))] if bounds else []
+    told = tuple((bound.name, sentence(bound, is_brief=is_brief)) for bound in bounds)
+    blocks: list[Block] = [Fields(told)] if told else []
     for metric in asked.metrics:
         if metric.name == BANDWIDTH:
             asked.mark([metric])
             threads = metric.labels.get("threads", "")
-            told = f"Memory: {format_middle(metric)} read by {threads} thread{'' if threads == '1' else 's'}"
-            blocks.append(Paragraph(f"{told} ({format_spread(metric)}).", "quiet"))
+            read = f"Memory: {format_middle(metric)} read by {threads} thread{'' if threads == '1' else 's'}"
+            spread = "" if is_brief else f" ({format_spread(metric)})"
+            blocks.append(Paragraph(f"{read}{spread}.", "quiet"))
     return Section("What each tier is bound by", tuple(blocks)) if bounds else None

@@ -30,14 +30,15 @@ from synapse_perf.report.latency_runs import Asked
 from synapse_perf.report.retrieval_preloading import ratio_bounds, ratio_text
 
 _RATIO = "ratio"  # stands for it
-_LEGEND = "Ratio: of the medians; an interval that holds 1 shows no difference, ~ has too few processes for one."
+_LEGEND = "Ratios of medians; with 1 inside: no difference; ~: too few processes."
 
 
 class _Line(NamedTuple):
-    """One row, and whether the two that it compares differ beyond doubt."""
+    """One row, whether the two that it compares differ beyond doubt, and whether it says more than that."""
 
     row: Row
     differs: bool
+    says_more: bool = False
 
 
 class _Contrast(NamedTuple):
@@ -55,14 +56,16 @@ def contrasts_section(asked: Asked, *, is_brief: bool = False) -> Section | None
     left_out: list[str] = []
     blocks: list[Block] = []
     for contrast in contrasts:
-        shown = [line.row for line in contrast.lines if line.differs or contrast.is_always_shown or not is_brief]
+        always = contrast.is_always_shown or not is_brief
+        shown = [line.row for line in contrast.lines if line.differs or line.says_more or always]
         hidden = [line.row.cells[0].text for line in contrast.lines if line.row not in shown]
         left_out += [f"{contrast.name} ({', '.join(hidden)})"] if hidden else []
         if shown:
             blocks.append(_table(contrast.columns, shown))
     if left_out:
         blocks.append(Paragraph(f"No difference shown, or too few processes for one: {'; '.join(left_out)}."))
-    return Section("Apart from these", (*blocks, Paragraph(_LEGEND, "quiet"))) if blocks else None
+    legend = [Paragraph(_LEGEND, "quiet")] if any(isinstance(block, Table) for block in blocks) else []
+    return Section("Apart from these", (*blocks, *legend)) if blocks else None
 
 
 def _table(columns: tuple[str, ...], rows: list[Row]) -> Table:
@@ -161,10 +164,11 @@ def _starts(asked: Asked) -> _Contrast:
         asked.mark([load for load in [_load(asked, reference)] if load])
         texts = (format_middle(first.latency), format_middle(reference.latency))
         swapped = format_middle(after.latency) if after else ""
-        lines.append(_line(asked.name(reference), first.latency, reference.latency, *texts, _RATIO, swapped))
+        line = _line(asked.name(reference), first.latency, reference.latency, *texts, _RATIO, swapped)
+        lines.append(line._replace(says_more=after is not None))
     _mark_other_starts(asked)
     columns = ("first query of a process", "first", "steady", "ratio", "with its load")
-    return _Contrast("the first query of a process", columns, lines, is_always_shown=True)  # a swap has its row there
+    return _Contrast("the first query", columns, lines)
 
 
 def _load(asked: Asked, reference: Queries) -> Metric | None:

@@ -8,6 +8,7 @@ from synapse_perf.report.document import Block, Fields, Paragraph, Section
 from synapse_perf.report.latency_bounds import FORMULA
 from synapse_perf.report.latency_runs import Asked
 from synapse_perf.report.latency_waterfalls import SampledQuery, fact_of, nearest_the_median, sample_of
+from synapse_perf.report.served_formulas import engine_formulas, served_formulas
 from synapse_perf.units import format_duration, three_digits
 
 _WORDS = (
@@ -18,8 +19,8 @@ _WORDS = (
 _TWO_STAGE = (
     (
         "total",
-        "load the fast model + draft + retrieval + load the second model + prefill + generation + residual: the "
-        "critical path; what overlaps the draft counts only from the draft's end on",
+        "load the fast model + draft + retrieval + load the second model + cutting what was retrieved + prefill + "
+        "generation + residual: the critical path; what overlaps the draft counts only from the draft's end on",
     ),
     ("TTFT", "the query to the first token of the refinement, everything before it included"),
 )
@@ -31,7 +32,7 @@ def formulas_section(asked: Asked) -> Section | None:
     for group in asked.references:
         if "draft" in group.phases:
             blocks += [Paragraph(asked.name(group), "strong"), Fields(_TWO_STAGE, indent=2)]
-        elif rows := _formulas(group):
+        elif rows := _formulas(group) or served_formulas(group) or engine_formulas(group):
             blocks += [Paragraph(f"{asked.name(group)}, the median query", "strong"), Fields(rows, indent=2)]
     if blocks and READS in asked.result.workload:
         blocks.append(Paragraph(FORMULA))

@@ -14,7 +14,7 @@ _TOLD_ELSEWHERE = ("searched", READS, "tuning")  # in words, and by what follows
 
 
 def latency_settings_section(result: Result, *, is_brief: bool = False) -> Section | None:
-    """None where the result holds no settings; a brief one leaves out the plan."""
+    """None where the result holds no settings; a brief one leaves out the plan, and what a table has."""
     workload, plan = without_digests(result.workload), without_digests(result.plan)
     if not isinstance(workload, dict) or not isinstance(plan, dict):
         return None
@@ -22,11 +22,14 @@ def latency_settings_section(result: Result, *, is_brief: bool = False) -> Secti
     for name in _TOLD_ELSEWHERE:
         workload.pop(name, None)
     retrieved = workload.pop("retrieved_from", "")
+    load = workload.get("load")
+    if isinstance(load, Mapping):  # its levels have a table of their own
+        workload["load"] = {name: load[name] for name in ("users", "offered_per_s") if load.get(name)}
     if workload.get("temperature") == 0:
         workload["temperature"] = "0 (greedy)"
     rows: list[tuple[str, str]] = []
     if isinstance(tiers, Mapping):
-        rows += [(str(tier), _model(entry)) for tier, entry in tiers.items()]
+        rows += [(str(tier), _model(entry, is_brief)) for tier, entry in tiers.items()]
     rows.append(("retrieval", str(retrieved)))
     rows.append(("asked", format_evidence(workload) if workload else ""))
     rows.append(("plan", format_evidence(plan) if plan and not is_brief else ""))
@@ -34,9 +37,9 @@ def latency_settings_section(result: Result, *, is_brief: bool = False) -> Secti
     return Section("Settings", (Fields(kept),)) if kept else None
 
 
-def _model(entry: Json) -> str:
+def _model(entry: Json, is_brief: bool) -> str:
     if not isinstance(entry, Mapping):
         return str(entry)
-    context = entry.get("context")
+    context = None if is_brief else entry.get("context")  # the rates have a column of it
     parts = (entry.get("file"), entry.get("description"), f"context {context}" if context else "")
     return ", ".join(str(part) for part in parts if part)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from synapse_perf.analyze.latency_rows import LATENCY, TTFT, Queries, facts_of
 from synapse_perf.analyze.percentile_bounds import percentile_bounds
@@ -21,7 +21,8 @@ from synapse_perf.report.latency_runs import Asked
 from synapse_perf.units import format_duration, format_value
 
 _QUERY = "query-"  # how the targets that are judged here begin
-_RATES = ("inter_token_latency", "decode_rate", "prefill_rate")
+_RATES = ("inter_token_latency", "decode_rate", "chunk_rate", "prefill_rate")
+CHUNKS = "chunk_rate"  # of a server that does not count its tokens
 
 
 def latency_section(asked: Asked, *, is_brief: bool = False) -> Section | None:
@@ -64,12 +65,25 @@ def _row(group: Queries, latency: Metric, statistic: Statistic, confidence: floa
         format_value(max(samples_of(latency)), latency.unit),
     )
     cells = (Cell(group.tier), Cell(group.complexity or "all"), Cell(format_count(latency)))
-    return Row((*cells, Cell(format_middle(latency), "strong"), *map(Cell, texts)))
+    return Row((*cells, Cell(format_middle(latency), "strong"), *map(Cell, texts)), _refined_by(latency))
+
+
+def _refined_by(latency: Metric) -> str:
+    """What two-stage queries take by the tier that refines them: where there are several, they have two peaks."""
+    found: dict[str, list[float]] = {}
+    for trial in latency.trials:
+        for tier, value in zip(trial.facts.get("second_tier", ()), trial.samples, strict=False):
+            found.setdefault(str(tier), []).append(value)
+    if len(found) < 2:
+        return ""
+    told = [f"{tier} {format_duration(statistics.median(own))} (n={len(own)})" for tier, own in sorted(found.items())]
+    return f"median by refining tier: {', '.join(told)}"
 
 
 def _bounds(latency: Metric, statistic: Statistic, confidence: float) -> str:
-    """Each holds with that confidence; what has too few processes for one is open on that side."""
+    """Each holds with that confidence; what has too few processes for one, or none above 0, is open on that side."""
     low, high = percentile_bounds([trial.samples for trial in latency.trials], statistic, confidence)
+    low = low if low is not None and low > 0 else None
     if low is not None and high is not None:
         return format_range(low, high, latency.unit)
     if low is not None:
@@ -82,6 +96,7 @@ def _rates(asked: Asked, groups: list[Queries], is_brief: bool) -> Table:
 
     The gaps at which a reader stumbles are told where there is room.
     """
+    has_chunks = any(CHUNKS in group.metrics for group in groups)
     columns = (
         Column("tier"),
         Column("queries", shrink="wrap"),
@@ -89,21 +104,23 @@ def _rates(asked: Asked, groups: list[Queries], is_brief: bool) -> Table:
         Column("gap", "right"),
         *(() if is_brief else (Column("gap p95", "right"), Column("longest gap", "right"))),
         Column("tg/s", "right"),
+        *((Column("chunks/s", "right"),) if has_chunks else ()),
         Column("pp/s", "right"),
         Column("prompt", "right"),
         Column("answer", "right"),
         Column("context", "right"),
     )
-    return Table(columns, tuple(_rate_row(asked, group, is_brief) for group in groups))
+    names = tuple(name for name in _RATES[1:] if name != CHUNKS or has_chunks)
+    return Table(columns, tuple(_rate_row(asked, group, names, is_brief) for group in groups))
 
 
-def _rate_row(asked: Asked, group: Queries, is_brief: bool) -> Row:
+def _rate_row(asked: Asked, group: Queries, rates: Sequence[str], is_brief: bool) -> Row:
     latency = group.metrics[LATENCY]
-    first, gap, decode, prefill = (group.metrics.get(name) for name in (TTFT, *_RATES))
+    first, gap, *others = (group.metrics.get(name) for name in (TTFT, _RATES[0], *rates))
     texts = (
         *("" if one is None else format_middle(one) for one in (first, gap)),
         *(() if is_brief else _long_gaps(latency)),
-        *("" if one is None else format_middle(one).removesuffix(" 1/s") for one in (decode, prefill)),
+        *("" if one is None else format_middle(one).removesuffix(" 1/s") for one in others),
         _tokens(facts_of(latency, "prompt_tokens")),
         _tokens(facts_of(latency, "generated_tokens")),
         _context(asked, group.tier),

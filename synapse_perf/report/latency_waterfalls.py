@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from synapse_perf.analyze.latency_rows import PARTS, SERVED_PARTS, TTFT, Queries, middle_of
 from synapse_perf.model import Fact, Metric
-from synapse_perf.report.document import Bar, BarKind, Lane, Section, Waterfall
+from synapse_perf.report.document import Bar, BarKind, Block, Cell, Column, Lane, Row, Section, Table, Waterfall
 from synapse_perf.report.latency_runs import Asked
 from synapse_perf.units import format_duration, format_percent
 
-_PATH = ("swap.draft", "draft", "retrieval", "swap.refinement", "prefill", "generation", "residual")
+_PATH = ("swap.draft", "draft", "retrieval", "swap.refinement", "cutting", "prefill", "generation", "residual")
 _INSIDE = {"draft": ("draft.prefill", "draft.generation")}
 _NAMES = {
     "first_byte": "until first byte",
     "first_word": "until first word",
+    "chunks": "after it",
     "swap.draft": "load fast model",
     "swap.refinement": "load second model",
+    "cutting": "cut context",
     "draft.prefill": "  prefill",
     "draft.generation": "  generation",
 }
 _SMALL = 0.02  # of the whole: such neighbours share a line
 _SMALL_IN_BRIEF = 0.05
-_TRIFLE = 0.001  # a residual below it is not told
+_ASIDE = ("cutting", "residual")
+_TRIFLE, _TRIFLE_IN_BRIEF = 0.001, 0.01  # what lies aside and is below it is not told
+_PREFILL, _DECODE, _REST = "▃█▁"
+_STACKED = 40  # characters of a line that holds all parts
+_STACKED_TITLE = f"{_PREFILL} prefill  {_DECODE} decode  {_REST} the rest"
 
 
 class _Part(NamedTuple):
@@ -42,10 +48,39 @@ class SampledQuery(NamedTuple):
 
 
 def waterfall_section(asked: Asked, *, is_brief: bool = False) -> Section | None:
-    """A lane for each tier whose parts are known; None without any. A brief one has its small parts together."""
-    found = (lane_of(asked, group, is_brief=is_brief) for group in asked.references)
-    lanes = [Lane(f"{one.title}: {one.total}", "", one.bars) if is_brief else one for one in found if one is not None]
-    return Section("Where the time of the median query goes", (Waterfall(tuple(lanes)),)) if lanes else None
+    """A lane for each query whose parts are known; None without any. A brief one has a line for each of one model."""
+    rows: list[Row] = []
+    lanes: list[Lane] = []
+    for group in asked.references:
+        row = stacked_row(asked, group) if is_brief else None
+        lane = None if row else lane_of(asked, group, is_brief=is_brief)
+        rows += [row] if row else []
+        lanes += [Lane(f"{lane.title}: {lane.total}", "", lane.bars) if is_brief else lane] if lane else []
+    heads = (Column("tier"), Column("median query", "right"), Column("tokens", "right"), Column(_STACKED_TITLE))
+    blocks: list[Block] = [Table(heads, tuple(rows))] if rows else []
+    blocks += [Waterfall(tuple(lanes))] if lanes else []
+    return Section("Where the time of the median query goes", tuple(blocks)) if blocks else None
+
+
+def stacked_row(asked: Asked, group: Queries) -> Row | None:
+    """Prefill, decode and the rest of one real query as one line; None where they are not known."""
+    assert group.latency is not None
+    query = nearest_the_median(group.latency)
+    known = {} if "draft" in group.phases else dict(_known(group.latency, query, PARTS))
+    if not known:
+        return None
+    asked.mark(group.phases.values())
+    prompt, answer = (fact_of(group.latency, f"{name}_tokens", query) for name in ("prompt", "generated"))
+    texts = (format_duration(query.total_s), f"{prompt} in, {answer} out", stacked_line(known, query.total_s))
+    return Row((Cell(asked.name(group)), *map(Cell, texts)))
+
+
+def stacked_line(seconds: Mapping[str, float], total_s: float) -> str:
+    """As many characters of a part as it has of the time; the last one is always the rest."""
+    prefill = round(seconds["prefill"] / total_s * _STACKED)
+    rest = max(1, round((total_s - seconds["prefill"] - seconds["decode"]) / total_s * _STACKED))
+    decode = max(0, _STACKED - prefill - rest)
+    return _PREFILL * prefill + _DECODE * decode + _REST * rest
 
 
 def lane_of(asked: Asked, group: Queries, *, is_brief: bool = False) -> Lane | None:
@@ -53,7 +88,7 @@ def lane_of(asked: Asked, group: Queries, *, is_brief: bool = False) -> Lane | N
     assert group.latency is not None
     median_query = nearest_the_median(group.latency)
     is_two_stage = "draft" in group.phases
-    parts = _path(group, median_query) if is_two_stage else _parts(group.latency, median_query, is_brief)
+    parts = _path(group, median_query, is_brief) if is_two_stage else _parts(group.latency, median_query, is_brief)
     if not parts:
         return None
     asked.mark(group.phases[name] for name in group.phases)
@@ -96,16 +131,18 @@ def _known(latency: Metric, query: SampledQuery, names: Sequence[str]) -> list[t
     return known if len(known) == len(names) else []
 
 
-def _path(group: Queries, query: SampledQuery) -> list[_Part]:
-    """The phases of this query one after the other; those of the draft below it."""
+def _path(group: Queries, query: SampledQuery, is_brief: bool) -> list[_Part]:
+    """The phases of this query one after the other; those of the draft below it, where there is room."""
     parts: list[_Part] = []
+    trifle_s = (_TRIFLE_IN_BRIEF if is_brief else _TRIFLE) * query.total_s
     for name in _PATH:
         value = sample_of(group.phases.get(name), query)
-        least = _TRIFLE * query.total_s if name == "residual" else 0.0
+        least = trifle_s if name in _ASIDE else 0.0
         if value is None or value <= least:
             continue
         parts.append(_Part(name, value, "residual" if name == "residual" else "phase"))
-        inside = ((part, sample_of(group.phases.get(part), query)) for part in _INSIDE.get(name, ()))
+        names = () if is_brief else _INSIDE.get(name, ())
+        inside = ((part, sample_of(group.phases.get(part), query)) for part in names)
         parts += [_Part(part, seconds, "part") for part, seconds in inside if seconds is not None]
     return parts
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from synapse_perf.model import Leak, LeakStatus, Metric, Result
 from synapse_perf.report.document import Tone
 from synapse_perf.report.figures import fact_median, format_range, labels_of
+from synapse_perf.report.leak_outside import PER_HOUR
 from synapse_perf.units import format_duration, format_value, three_digits
 
 BARS = "▁▂▃▄▅▆▇█"
@@ -25,8 +26,16 @@ PROBE_NAMES = {
     "python_threads": "Python threads",
     "mapped_files": "mapped files",
     "tasks": "asyncio tasks",
+    "entries": "entries of the cache",
     "children": "child processes",
     "zombies": "zombie processes",
+    "gpu_memory": "GPU memory",
+    "orphans": "processes left",
+    "left_zombies": "zombies left",
+    "left_ports": "open ports left",
+    "left_memory": "memory of processes left",
+    "left_gpu_memory": "GPU memory of processes left",
+    "close_wait": "sockets in CLOSE_WAIT",
 }
 
 
@@ -85,7 +94,9 @@ def format_full(leak: Leak, metric: Metric | None, iterations: str) -> str:
     pace_s = fact_median(metric, "call_s") if metric else None
     count = f"{three_digits(leak.full_after)}"
     return f"{count} more {iterations}" + (
-        f", {format_duration(pace_s * leak.full_after)} at this pace" if pace_s else ""
+        f", {format_duration(pace_s * leak.full_after)} at this pace"
+        if pace_s and iterations != plural(PER_HOUR)
+        else ""
     )
 
 

@@ -24,6 +24,7 @@ from synapse_perf.report.leak_figures import (
     ranked,
     sparkline,
 )
+from synapse_perf.report.leak_outside import iteration_is_time, outside_notes, reading_note
 from synapse_perf.units import MIB, format_bytes, format_duration
 
 WORTH_TELLING_BYTES = MIB
@@ -111,10 +112,13 @@ def _notes(hunt: str, metrics: Mapping[str, Metric], result: Result) -> list[str
         return []
     texts = []
     pace_s, calls = fact_median(first, "call_s"), fact_median(first, "calls")
-    if pace_s is not None:
+    if pace_s is not None and calls and iteration_is_time(hunt, result):
+        texts.append(reading_note(pace_s, calls))
+    elif pace_s is not None:
         together = f", {calls:.0f} between two readings" if calls and calls > 1 else ""
         texts.append(f"One {iteration_of(hunt, result)} takes {format_duration(pace_s)}{together}.")
     texts += _collected(first, iteration_of(hunt, result))
+    texts += outside_notes(hunt, first, result)
     untold = result.plan.get("untold")
     if isinstance(untold, Mapping):
         texts += [f"Not told here: {probe_name(str(name))}: {reason}." for name, reason in untold.items()]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from synapse_perf.host.leak_probes import ANONYMOUS, HEAP
+from synapse_perf.benchmarks.leak_loop import ENTRIES
+from synapse_perf.host.leak_probes import ANONYMOUS, HEAP, MUST_BE_ZERO
 from synapse_perf.model import Leak, Result
 from synapse_perf.report.document import Block, Paragraph, Section, Tone
+from synapse_perf.report.leak_cache import cache_findings_of
 from synapse_perf.report.leak_figures import (
     STATUS_WORDS,
     format_amount,
@@ -20,6 +22,7 @@ from synapse_perf.report.leak_figures import (
     probe_of,
     ranked,
 )
+from synapse_perf.report.leak_outside import PER_HOUR, is_told_by_state
 from synapse_perf.report.verdict import how_and_where
 
 TOLD_AT_ONCE = 3
@@ -29,6 +32,7 @@ SAME_MEMORY = 1.5  # times what the heap grew by: pages hold more than what is i
 def leak_verdict_section(result: Result) -> Section:
     hunts = list(dict.fromkeys(hunt_of(leak, result) for leak in result.leaks))
     blocks: list[Block] = [_line(result)]
+    blocks += [Paragraph(f"{finding.cause}.", "strong") for finding in cache_findings_of(result)]
     for hunt in hunts:
         rows = [leak for leak in ranked(result.leaks) if hunt_of(leak, result) == hunt]
         blocks += [Paragraph(text) for text in _sentences(hunt, rows, result)]
@@ -76,12 +80,16 @@ def _leak_words(leaks: Sequence[Leak], result: Result) -> str:
 
 
 def _is_told_by_heap(leak: Leak, leaks: Sequence[Leak], result: Result) -> bool:
-    """Whether the same memory is in the row of the live heap: what that holds lies in anonymous pages."""
-    if probe_of(leak, result) != ANONYMOUS:
+    """Whether the same is in the row of the live heap: what that holds lies in anonymous pages, and in entries."""
+    if is_told_by_state(leak, leaks, result):
+        return True
+    if probe_of(leak, result) not in (ANONYMOUS, ENTRIES):
         return False
     hunt = hunt_of(leak, result)
     heap = next((one for one in leaks if probe_of(one, result) == HEAP and hunt_of(one, result) == hunt), None)
-    return heap is not None and (leak.growth or 0.0) <= SAME_MEMORY * (heap.growth or 0.0)
+    if heap is None or leak.unit != heap.unit:
+        return heap is not None and heap.status == leak.status
+    return (leak.growth or 0.0) <= SAME_MEMORY * (heap.growth or 0.0)
 
 
 def _sentences(hunt: str, rows: Sequence[Leak], result: Result) -> list[str]:
@@ -111,8 +119,10 @@ def _sentence(hunt: str, leak: Leak, iteration: str, result: Result) -> str:
     if leak.status == "leak":
         full = format_full(leak, metrics.get(leak.metric), plural(iteration))
         bounds = f"{leak.confidence * 100:g} % {format_bounds(leak)}"
+        counted = "readings" if iteration == PER_HOUR else plural(iteration)
         ending = f"; memory is full after {full}" if full else ""
-        told = f"{name} {format_growth(leak)} per {iteration} ({bounds}, {leak.iterations} {plural(iteration)})"
+        ending += f"; {leak.reason}" if probe_of(leak, result) in MUST_BE_ZERO else ""
+        told = f"{name} {format_growth(leak)} per {iteration} ({bounds}, {leak.iterations} {counted})"
         return f"{hunt}: {told}{ending}."
     return f"{hunt}: {name}: {leak.reason}."
 

@@ -64,7 +64,7 @@ def _block(block: Block, ascii_only: bool) -> str:
 
 def _paragraph(block: Paragraph) -> str:
     text = escape(block.text)
-    if block.tone == "strong" or (block.marker and block.tone in _STRONG):
+    if text.strip() and (block.tone == "strong" or (block.marker and block.tone in _STRONG)):
         text = f"**{text}**"
     return f"{block.marker} {text}" if block.marker else text
 

@@ -13,13 +13,17 @@ from synapse_perf.units import format_bytes, format_duration
 
 @dataclass(frozen=True, slots=True)
 class PlanStep:
-    """One arm of the run; `seconds_each` is None where nothing tells how long it takes."""
+    """One arm of the run; `seconds_each` is None where nothing tells how long it takes.
+
+    One that is only compared is left out where there is no time: then the repeats are the most, and not the least.
+    """
 
     name: str
     repeats_at_least: int
     seconds_each: float | None
     bytes_read_each: int
     bytes_written_each: int = 0
+    is_at_most: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +53,19 @@ def render_plan(
 
 
 def plan_document(plan: DryRun) -> Document:
-    trials = sum(step.repeats_at_least for step in plan.steps)
+    least = sum(step.repeats_at_least for step in plan.steps if not step.is_at_most)
+    compared = sum(step.repeats_at_least for step in plan.steps if step.is_at_most)
+    trials = f"at least {least}" + (f", up to {compared} of what is compared" if compared else "")
     summary = f"Dry run of {plan.benchmark} (profile {plan.profile}): nothing was measured"
     blocks: list[Block] = [_steps_table(plan.steps)] if plan.steps else [Paragraph("Nothing would be measured.")]
     known = [step.seconds_each * step.repeats_at_least for step in plan.steps if step.seconds_each is not None]
     unknown = len(plan.steps) - len(known)
-    time = format_duration(sum(known)) if known else UNKNOWN
+    time = format_duration(sum(known)) if known else _no_estimate(plan)
     if known and unknown:
         time += f" and {unknown} step{'s' if unknown > 1 else ''} whose time is {UNKNOWN}"
     limit = UNKNOWN if plan.max_time_s is None else format_duration(plan.max_time_s)
     totals = (
-        ("trials", f"at least {trials}; more while a check is undecided"),
+        ("trials", f"{trials}; more while a check is undecided"),
         ("time", f"about {time}" if known else time),
         ("limit", f"no new trial after {limit}" if plan.max_time_s is not None else "none"),
         ("reads", format_bytes(sum(step.bytes_read_each * step.repeats_at_least for step in plan.steps))),
@@ -74,6 +80,11 @@ def plan_document(plan: DryRun) -> Document:
     if plan.notes:
         sections.append(Section("Notes", tuple(Paragraph(note, marker="-") for note in plan.notes)))
     return tuple(sections)
+
+
+def _no_estimate(plan: DryRun) -> str:
+    """What is asked for as long as there is time ends with the limit at the latest."""
+    return UNKNOWN if plan.max_time_s is None else "until all is decided, or the limit"
 
 
 def _steps_table(steps: tuple[PlanStep, ...]) -> Table:
@@ -93,7 +104,7 @@ def _row(step: PlanStep, unknown: str) -> Row:
     each, times = step.seconds_each, step.repeats_at_least
     cells = (
         step.name,
-        f"≥ {times}",
+        f"up to {times}" if step.is_at_most else f"≥ {times}",
         unknown if each is None else f"~{format_duration(each)}",
         unknown if each is None else f"~{format_duration(each * times)}",
         format_bytes(step.bytes_read_each) if step.bytes_read_each else "none",

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from synapse_perf.analyze.latency_rows import middle_of
 from synapse_perf.analyze.query_load import LoadLevel, levels_of
 from synapse_perf.analyze.query_load_findings import load_of
 from synapse_perf.analyze.summary import least_for_percentile
-from synapse_perf.model import Metric
+from synapse_perf.model import Metric, Result
 from synapse_perf.report.document import Block, Cell, Column, Paragraph, Row, Section, Table
 from synapse_perf.report.latency_runs import Asked
 from synapse_perf.units import format_duration, format_percent, three_digits
@@ -26,8 +26,9 @@ LEGEND = (
 def query_load_section(asked: Asked) -> Section | None:
     """A row for each tier and level; None where no load was asked for."""
     levels = levels_of(asked.metrics)
+    left_out = _left_out(asked.result)
     if not levels:
-        return None
+        return Section("Under load", left_out) if left_out else None
     for level in levels:
         rates = (level.throughput, level.tokens, level.goodput)
         asked.mark((*rates, level.latency, level.queue, level.service, level.first_word, level.writing))
@@ -48,13 +49,28 @@ def query_load_section(asked: Asked) -> Section | None:
         is_first = not place or levels[place - 1].tier != level.tier
         rows.append(_row(level, level.tier if is_first else "", confidence))
     sentences = [*(_bound(tier, levels) for tier in dict.fromkeys(level.tier for level in levels))]
-    blocks: list[Block] = [Table(columns, tuple(rows)), *(Paragraph(text) for text in sentences)]
+    blocks: list[Block] = [Table(columns, tuple(rows)), *left_out, *(Paragraph(text) for text in sentences)]
     legend = LEGEND.format(parts="the time to the first word and the rest" if is_served else "queue plus service")
     stalls = stall_sentence(levels)
     if stalls:
         blocks.append(Paragraph(stalls))
     blocks.append(Paragraph(f"{_counts(levels)}{_sender(levels)} {legend}", "quiet"))
     return Section("Under load", tuple(blocks))
+
+
+def _left_out(result: Result) -> tuple[Paragraph, ...]:
+    """Which levels there was no time for, and which queries load is not put on."""
+    load = result.workload.get("load")
+    if not isinstance(load, Mapping):
+        return ()
+    told = [f"{text[:1].upper()}{text[1:]}." for text in load.get("left_out", ())]
+    alone = " and ".join(load.get("without_load", ()))
+    told += (
+        [f"{alone[:1].upper()}{alone[1:]} queries are asked one at a time only: no load is put on them."]
+        if alone
+        else []
+    )
+    return tuple(map(Paragraph, told))
 
 
 def _counts(levels: Sequence[LoadLevel]) -> str:

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from synapse_perf.errors import InputError
-from synapse_perf.model import Result
+from synapse_perf.model import Result, Suite
 from synapse_perf.report.characters import needs_ascii, wants_color
 from synapse_perf.report.document import Document
 
 Format: TypeAlias = Literal["console", "json", "md"]
 FORMATS: tuple[Format, ...] = ("console", "json", "md")
-OUTPUT_SUFFIXES = (".json", ".md")
+OUTPUT_SUFFIXES = (".json", ".md", ".html", ".xml", ".prom")
+OF_SEVERAL = (".xml", ".prom")  # in which several runs can stand together
 DEFAULT_WIDTH = 80
 
 
@@ -68,12 +69,48 @@ def document_text(
     )
 
 
-def write_output(result: Result, path: Path) -> None:
+def write_output(run: Result | Suite, path: Path) -> None:
     """Write the report in the format of the path's suffix, whole or not at all; raises InputError with the cause."""
     from synapse_perf.atomic_files import write_atomically
+    from synapse_perf.report.suite_sections import is_of_commands
 
-    kind: Format = "json" if _suffix(path) == ".json" else "md"
-    write_atomically(path, render(result, kind, ascii_only=False))
+    suffix = _suffix(path)
+    if isinstance(run, Suite) and suffix not in OF_SEVERAL and not is_of_commands(run):
+        raise InputError(
+            f"{path}: takes a single run, and this file holds {len(run.results)}",
+            "use --format json or --format md, and send stdout to a file",
+        )
+    write_atomically(path, _file_text(run, suffix))
+
+
+def _file_text(run: Result | Suite, suffix: str) -> str:
+    results = run.results if isinstance(run, Suite) else (run,)
+    if suffix == ".xml":
+        from synapse_perf.report.result_junit import result_junit
+
+        return result_junit(results)
+    if suffix == ".prom":
+        from synapse_perf.report.result_prometheus import result_prometheus
+
+        return result_prometheus(results)
+    if suffix == ".html":
+        return _page(run)
+    if isinstance(run, Suite):
+        from synapse_perf.report.suite_sections import render_suite
+
+        return render_suite(run, "json" if suffix == ".json" else "md", in_full=True)
+    return render(results[0], "json" if suffix == ".json" else "md", ascii_only=False)
+
+
+def _page(run: Result | Suite) -> str:
+    from synapse_perf.report.html import to_html
+    from synapse_perf.report.sections import sections_of
+    from synapse_perf.report.suite_sections import whole_suite
+
+    if isinstance(run, Suite):
+        parts = tuple((result.benchmark, sections_of(result)) for result in run.results)
+        return to_html("synapse-perf run", whole_suite(run), parts)
+    return to_html(f"synapse-perf {run.benchmark}", sections_of(run))
 
 
 def check_output_path(path: Path) -> None:
@@ -93,9 +130,9 @@ def _suffix(path: Path) -> str:
     suffix = path.suffix.lower()
     if suffix in OUTPUT_SUFFIXES:
         return suffix
-    known = " and ".join(OUTPUT_SUFFIXES)
+    *most, last = OUTPUT_SUFFIXES
     told = f"there is no format '{suffix}'" if suffix else "its name has no suffix to tell the format"
-    raise InputError(f"{path}: {told}", f"name a file that ends in {known.replace(' and ', ' or ')}")
+    raise InputError(f"{path}: {told}", f"name a file that ends in {', '.join(most)} or {last}")
 
 
 def _escape_json(text: str) -> str:

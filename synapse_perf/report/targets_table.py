@@ -70,7 +70,9 @@ def _row(checks: list[Check], metrics: dict[str, Metric], is_sample: bool) -> Ro
     is_floor = metric is not None and metric.better == "higher"
     is_sample = is_sample and check.observed is not None
     status = "sample" if is_sample else STATUS_WORDS[check.status]
-    observed = "none" if check.observed is None else f"{check.statistic} {format_value(check.observed, check.unit)}"
+    is_rough = metric is not None and getattr(metric.summary, check.statistic) is None  # too few for that statistic
+    value = "" if check.observed is None else format_value(check.observed, check.unit)
+    observed = f"{check.statistic} {'~' if is_rough else ''}{value}" if value else "none"
     return Row(
         (
             Cell(check.target, "strong"),

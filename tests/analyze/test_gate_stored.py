@@ -13,6 +13,7 @@ from scipy import stats
 from synapse_perf.analyze.gate_paired import Rules
 from synapse_perf.analyze.gate_report import GateRow
 from synapse_perf.analyze.gate_stored import ALARM, ASSUMED_SPREAD, PRIOR_WEIGHT, judge_stored
+from synapse_perf.baselines.noise import DaySpread
 from synapse_perf.model import Metric, Result, TrialRecord
 from tests.analyze.trials import single
 from tests.made_results import made_result
@@ -136,3 +137,37 @@ def test_false_alarms_are_as_rare_as_stated(runs: int, spread: float, count: int
         outcome = judge_stored(results[0], results[1:], RULES)
         alarms += any(row.comparison.status == "regressed" for row in outcome.rows)
     assert alarms <= 3  # of 80, at 1 % stated
+
+
+# --- calibrated days -------------------------------------------------------------------------------------------------
+
+
+def test_calibrated_days_stand_in_for_what_was_assumed() -> None:
+    key = level(1.0).metrics[0].key
+    steady, wild = ({key: DaySpread(deviation, 9)} for deviation in (0.004, 0.20))
+    by_steady = judge_stored(level(1.0), [level(1.0)], RULES, calibrated=steady)
+    assert not by_steady.is_assumed
+    assert by_steady.rows[0].comparison.status == "unchanged"
+    assert judge_stored(level(1.1), [level(1.0)], RULES, calibrated=steady).rows[0].comparison.status == "regressed"
+    by_wild = judge_stored(level(1.3), [level(1.0)], RULES, calibrated=wild)
+    assert by_wild.rows[0].comparison.status == "inconclusive"
+    # By hand, of nine degrees of freedom: floor + t(0.99, 9) * 0.2 * sqrt(2) on the logarithm.
+    by_hand = math.log(1.03) + stats.t.ppf(1 - ALARM, 9) * 0.20 * math.sqrt(2)
+    assert by_wild.detectable == pytest.approx(math.expm1(by_hand))
+
+
+def test_a_single_calibrated_day_can_only_make_it_more_careful() -> None:
+    key = level(1.0).metrics[0].key
+    plain = judge_stored(level(1.0), [level(1.0)], RULES)
+    for deviation, is_wider in ((0.001, False), (0.10, True)):
+        found = judge_stored(level(1.0), [level(1.0)], RULES, calibrated={key: DaySpread(deviation, 0)})
+        assert found.is_assumed
+        assert ((found.detectable or 0) > (plain.detectable or 0)) == is_wider
+
+
+def test_days_of_one_metric_tell_something_of_another_that_was_never_calibrated() -> None:
+    one, two = (single(*STEADY, labels={"m": name}) for name in ("one", "two"))
+    run = result_of(one, two)
+    outcome = judge_stored(run, [run], RULES, calibrated={one.key: DaySpread(0.004, 9)})
+    assert not outcome.is_assumed
+    assert {row.comparison.status for row in outcome.rows} == {"unchanged"}

@@ -155,3 +155,10 @@ def test_what_a_crowded_machine_misses_is_not_as_severe() -> None:
 @pytest.mark.parametrize("limits", [{"deep": 9.0}, {"fast": 0.5}, {}])
 def test_one_that_does_not_has_none(limits: dict[str, float]) -> None:
     assert bound_findings([bound_of(DECODING)], limits, 0.95) == []
+
+
+def test_a_brief_sentence_leaves_the_share_to_the_verdict() -> None:
+    found = bound_of(DECODING, per_s=10.0)
+    assert sentence(found).startswith("decode ")
+    assert sentence(found, is_brief=True).startswith("decode, ")
+    assert sentence(found).endswith(sentence(found, is_brief=True).removeprefix("decode, "))

@@ -40,7 +40,7 @@ def test_throttling_and_processes_that_never_settled_are_counted() -> None:
     told = speed_warnings([*trials([0.0]), *trials([0.0], throttle_events=3, steady=False)], 0.95)
     assert [text.split(":")[0] for text in told] == [
         "heat slowed the processor in 1 of 2 trials",
-        "1 of 2 processes were not steady after their warm-up queries",
+        "1 of 2 processes not steady after their warm-up queries",
     ]
 
 

@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
+from itertools import accumulate
+from statistics import fmean, stdev
+from typing import Any
 
 import pytest
 from scipy import stats
 
-from synapse_perf.analyze.leak_trend import largest_step, noise_of, rising_p, slope_of
+from synapse_perf.analyze.leak_trend import (
+    largest_step,
+    mean_step,
+    noise_of,
+    rising_p,
+    slope_error,
+    slope_of,
+    smaller_p,
+    steps_of,
+)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -54,3 +67,49 @@ def test_noise_is_the_standard_deviation_of_a_normal_one() -> None:
 
 def test_the_largest_step_may_be_down() -> None:
     assert largest_step([5.0, 4.0, 2.0]) == -1.0
+
+
+def test_steps_and_their_mean() -> None:
+    assert steps_of([1.0, 4.0, 2.0]) == [3.0, -2.0]
+    assert mean_step([1.0, 4.0, 2.0]) == 0.5
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("values", [2, 5, 1000])
+def test_that_later_values_are_smaller_is_told_as_by_scipy(seed: int, values: int) -> None:
+    draw = random.Random(seed)
+    earlier, later = ([float(draw.randrange(values)) for _ in range(40)] for _ in range(2))
+    if sum(earlier) < sum(later):
+        earlier, later = later, earlier
+    expected = stats.mannwhitneyu(earlier, later, alternative="greater", method="asymptotic").pvalue
+
+    assert smaller_p(earlier, later) == pytest.approx(expected, abs=0.01)
+
+
+def test_equal_values_are_never_smaller() -> None:
+    assert smaller_p([7.0] * 40, [7.0] * 40) == 1.0
+    assert smaller_p([1.0] * 40, [7.0] * 40) > 0.99
+
+
+def wobbling(draw: random.Random) -> list[float]:
+    return [3.0 * place + draw.gauss(0, 10) for place in range(80)]
+
+
+def wandering(draw: random.Random) -> list[float]:
+    return list(accumulate(3.0 + draw.gauss(0, 10) for _ in range(80)))
+
+
+@pytest.mark.parametrize("make", [wobbling, wandering])
+def test_the_error_of_a_slope_is_its_scatter_whether_the_level_wobbles_or_wanders(make: Callable[..., Any]) -> None:
+    """Of 300 series; a wandering level's slope has thirty times the error that a wobbling one's has."""
+    draw = random.Random(5)
+    series = [make(draw) for _ in range(300)]
+
+    told = fmean(slope_error(one, 10, 40) for one in series)
+    scatter = stdev(slope_of(one[:40], 0.9).middle for one in series)
+
+    assert 0.7 * scatter < told < 2.5 * scatter
+
+
+def test_an_exact_line_has_no_error() -> None:
+    assert slope_error([3.0 * place for place in range(80)], 10, 40) == 0.0

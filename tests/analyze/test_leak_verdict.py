@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from synapse_perf.analyze.leak_thresholds import FLOOR_BYTES, FLOOR_COUNT
 from synapse_perf.analyze.leak_verdict import Judged, judge, judged_part, samples_of_look, smallest_seen
+from tests.analyze.leak_simulation import populations, simulate
 from tests.analyze.made_leaks import KB, SAMPLES, filling, filling_by_chance, leaking, noisy, sawtooth
 
+SIMULATED = {one.name: one for one in populations()}
 FRAGMENTED = 285 * KB  # the spread that random long-lived blocks make
 
 
@@ -19,9 +23,9 @@ def of_count(levels: list[float]) -> Judged:
     return judge(levels, "1", FLOOR_COUNT)
 
 
-def test_the_looks_are_20_40_and_80_after_their_warm_ups() -> None:
-    assert tuple(samples_of_look(look) for look in range(3)) == SAMPLES
-    assert [len(judged_part([0.0] * count)) for count in SAMPLES] == [20, 40, 80]
+def test_the_looks_are_20_40_80_and_160_after_their_warm_ups() -> None:
+    assert tuple(samples_of_look(look) for look in range(4)) == SAMPLES
+    assert [len(judged_part([0.0] * count)) for count in SAMPLES] == [20, 40, 80, 160]
 
 
 # --- leaks -----------------------------------------------------------------------------------------------------------
@@ -29,7 +33,7 @@ def test_the_looks_are_20_40_and_80_after_their_warm_ups() -> None:
 
 @pytest.mark.parametrize("each", [10 * KB, 100 * KB, 1000 * KB])
 def test_a_steady_leak_is_doubted_once_and_then_told_with_its_rate(each: float) -> None:
-    first, second, last = (of_bytes(leaking(each, count, 3, spread=KB)) for count in SAMPLES)
+    first, second, last = (of_bytes(leaking(each, count, 3, spread=KB)) for count in SAMPLES[:3])
 
     assert (first.status, first.wants_longer) == ("inconclusive", True)
     assert (second.status, second.wants_longer) == ("leak", True)
@@ -45,6 +49,15 @@ def test_a_leak_is_found_in_the_noise_of_a_fragmented_heap(seed: int) -> None:
 
 def test_a_leak_in_every_fourth_iteration_is_one() -> None:
     assert of_bytes([400.0 * KB * (place // 4) for place in range(SAMPLES[1])]).status == "leak"
+
+
+def test_a_leak_in_every_tenth_iteration_is_looked_at_longer_and_found() -> None:
+    """In a short look most pairs of points see no growth at all."""
+    first, _, third = (of_bytes([1e6 * (place // 10) for place in range(count)]) for count in SAMPLES[:3])
+
+    assert (first.status, first.wants_longer) == ("inconclusive", True)
+    assert "a few steps" in first.reason
+    assert third.status == "leak"
 
 
 @pytest.mark.parametrize("every", [1, 2, 5])
@@ -94,6 +107,37 @@ def test_a_cache_that_fills_by_chance_is_never_a_leak(seed: int) -> None:
     assert last.status != "leak"
 
 
+@pytest.mark.parametrize("slowness", [60, 150, 300])
+def test_what_slows_down_without_noise_is_seen_however_slowly(slowness: int) -> None:
+    levels = [1e7 * (1 - math.exp(-place / slowness)) for place in range(SAMPLES[2])]
+
+    assert of_bytes(levels).status == "inconclusive"
+    assert "slower than before" in of_bytes(levels).reason
+
+
+@pytest.mark.parametrize(
+    ("name", "most"),
+    [("cache by chance, 50 iterations, 2 keys", 1), ("cache by chance, 100 iterations, 2 keys", 4)],
+)
+def test_caches_that_fill_slowly_by_chance_are_seldom_called_leaks(name: str, most: int) -> None:
+    """Of 40 whole hunts; judged by halves without their errors, 2 and 16 were."""
+    assert simulate(SIMULATED[name], 40, seed=1)["leak"] <= most
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "leak of 100 KB in noise",
+        "leak of 100 KB in noise that lasts, 0.5",
+        "leak of 100 KB in fragments",
+        "leak of 100 KB in a buffer",
+        "leak of 1000 KB in fragments",
+    ],
+)
+def test_leaks_of_a_hundred_kilobytes_are_found_in_noise(name: str) -> None:
+    assert simulate(SIMULATED[name], 20, seed=1)["leak"] == 20
+
+
 @pytest.mark.parametrize("teeth", [3, 7, 11])
 def test_the_collectors_saw_tooth_is_clean(teeth: int) -> None:
     assert of_bytes(sawtooth(SAMPLES[1], teeth=teeth)).status == "clean"
@@ -105,12 +149,13 @@ def test_threads_of_a_pool_that_warms_up_are_no_leak() -> None:
 
 
 def test_what_still_grows_but_slower_wants_a_longer_look_until_the_last() -> None:
-    growing = [1e6 * place**0.3 for place in range(SAMPLES[2])]
+    growing = [1e6 * place**0.3 for place in range(SAMPLES[3])]
 
-    second, last = of_bytes(growing[: SAMPLES[1]]), of_bytes(growing)
+    *first, last = (of_bytes(growing[:count]) for count in SAMPLES)
 
-    assert (second.status, second.wants_longer) == ("inconclusive", True)
-    assert not last.wants_longer
+    assert {(look.status, look.wants_longer) for look in first} == {("inconclusive", True)}
+    assert (last.status, last.wants_longer) == ("inconclusive", False)
+    assert "slower than before" in last.reason
 
 
 def test_too_few_iterations_decide_nothing() -> None:

@@ -10,15 +10,19 @@ from pathlib import Path
 import pytest
 
 from synapse_perf import baselines
+from synapse_perf.baselines.noise import Calibration, keep_calibration, load_noise
 from synapse_perf.baselines.waivers import Waiver, load_waivers, save_waivers
 from synapse_perf.errors import InputError
 from tests.made_results import made_result
+
+FIRST = Calibration("h", "2026-01-01T00:00:00Z", 5, {"a": 0.01})
 
 # Forks once for each line that is run in the modules that write, and kills the child with -9 right before that line.
 KILLED_AT_EVERY_LINE = """
 import os, signal, sys
 from pathlib import Path
 from synapse_perf import baselines
+from synapse_perf.baselines.noise import Calibration, keep_calibration
 from synapse_perf.baselines.waivers import Waiver, save_waivers
 from synapse_perf.results import reading as results, writing
 from tests.made_results import made_result
@@ -30,10 +34,12 @@ def job():
         baselines.save("other", made_result(started_at="2026-02-02T00:00:00Z"))
     elif sys.argv[1] == "add":
         baselines.add("main", made_result(started_at="2026-02-02T00:00:00Z"))
+    elif sys.argv[1] == "calibrate":
+        keep_calibration(Calibration("h", "2026-02-02T00:00:00Z", 5, {"a": 0.02}))
     else:
         save_waivers((Waiver("a", "second", "2999-01-01"),))
 
-WRITERS = ("atomic_files.py", "files.py", "waivers.py")
+WRITERS = ("atomic_files.py", "files.py", "waivers.py", "noise.py", "directory.py")
 
 def killed_before(line):
     left = line
@@ -65,7 +71,7 @@ while killed_before(line):
 """
 
 
-@pytest.mark.parametrize("job", ["save", "new", "add", "waive"])
+@pytest.mark.parametrize("job", ["save", "new", "add", "waive", "calibrate"])
 def test_a_writer_killed_at_any_line_leaves_the_old_or_the_new_and_never_less(
     job: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -75,6 +81,7 @@ def test_a_writer_killed_at_any_line_leaves_the_old_or_the_new_and_never_less(
     kills, seen = 0, set()
     root = str(Path(__file__).resolve().parents[2])
     baselines.save("main", old)
+    keep_calibration(FIRST)
     save_waivers((Waiver("a", "first", "2999-01-01"),))
     with subprocess.Popen(
         [sys.executable, "-c", KILLED_AT_EVERY_LINE, job],
@@ -93,8 +100,10 @@ def test_a_writer_killed_at_any_line_leaves_the_old_or_the_new_and_never_less(
             other = Path("baselines/other.json")
             if other.exists():
                 assert baselines.load("other") == new
-            seen.add((*starts, waiver.reason, other.exists()))
+            bias = load_noise().of("h")["a"]
+            seen.add((*starts, waiver.reason, bias, other.exists()))
             baselines.save("main", old, force=True)
+            keep_calibration(FIRST)
             save_waivers((Waiver("a", "first", "2999-01-01"),))
             for left in [other, *Path("baselines").glob(".*.tmp")]:
                 left.unlink(missing_ok=True)

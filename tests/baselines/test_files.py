@@ -140,3 +140,14 @@ def test_a_baseline_of_another_command_is_not_comparable() -> None:
 
     with pytest.raises(NotComparableError, match="the baseline main is of profile-load, not of bench-cgrag"):
         baselines.load_for("main", "bench-cgrag")
+
+
+COMMITTED = sorted((Path(__file__).parents[2] / "baselines").glob("*.*.*.json"))
+
+
+@pytest.mark.parametrize("path", COMMITTED, ids=lambda path: path.stem)
+def test_a_committed_baseline_is_what_saving_it_again_would_write(path: Path) -> None:
+    loaded = results.load(path)
+
+    assert baselines.name_for(baselines.results_of(loaded)[0]) == path.stem
+    assert baselines.save("again", loaded).read_text() == path.read_text()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from synapse_perf.baselines.noise import Calibration, keep_calibration, load_noise
+from synapse_perf.baselines.noise import Calibration, Day, DaySpread, keep_calibration, load_noise
 from synapse_perf.errors import InputError, NotComparableError
 
 
@@ -52,4 +54,43 @@ def test_a_newer_file_is_not_comparable() -> None:
     Path("baselines/noise.json").write_text('{"kind": "noise", "schema_version": 9}')
 
     with pytest.raises(NotComparableError):
+        load_noise()
+
+
+# --- days ------------------------------------------------------------------------------------------------------------
+
+
+def day(at: str, level: float, tree: str = "t1", scatter: float = 0.0) -> Day:
+    return Day(f"{at}T10:00:00.000Z", tree, {"a": level}, {"a": scatter})
+
+
+def kept(*days: Day) -> DaySpread:
+    for one in days:
+        keep_calibration(replace(calibration("h1", a=0.01), days=(one,)))
+    return load_noise().day_spreads("h1")["a"]
+
+
+def test_days_of_the_same_code_tell_how_a_run_of_another_day_differs() -> None:
+    found = kept(day("2026-01-01", 1.0), day("2026-01-02", math.e**0.02), day("2026-01-03", math.e**0.04))
+    assert found.deviation == pytest.approx(0.02)  # by hand: logarithms 0, 0.02, 0.04
+    assert found.degrees == 2
+    assert load_noise().day_spreads("h2") == {}
+
+
+def test_what_runs_of_one_day_differ_by_comes_on_top() -> None:
+    found = kept(day("2026-01-01", 1.0, scatter=0.03), day("2026-01-02", math.e**0.04 * 1.0, scatter=0.03))
+    assert found.deviation == pytest.approx(math.hypot(0.03, 0.04 / math.sqrt(2)))
+
+
+def test_another_code_is_another_level_and_no_spread_and_a_date_counts_once() -> None:
+    assert kept(day("2026-01-01", 1.0), day("2026-01-02", 5.0, tree="t2")) == DaySpread(0.0, 0)
+    assert kept(day("2026-01-02", 5.0, tree="t2")).degrees == 0
+
+
+@pytest.mark.parametrize("levels", ['{"a": 0.0}', '{"a": -1.0}', "{}", '{"b": 1.0}'])
+def test_levels_that_cannot_be_are_told(levels: str) -> None:
+    kept(day("2026-01-01", 1.0))
+    text = Path("baselines/noise.json").read_text()
+    Path("baselines/noise.json").write_text(text.replace('{\n            "a": 1.0\n          }', levels))
+    with pytest.raises(InputError, match="levels"):
         load_noise()

@@ -13,6 +13,8 @@ from tests.outside.chat_server import Handler, chat_server
 from tests.outside.engine_server import answer, engine, loop_engine
 from tests.outside.fake_servers import free_port
 
+BLOCKED_S, ROUNDS = 0.6, 5
+
 
 def asking(url: str, mode: str = "simple", **changes: Any) -> dict[str, Any]:
     return {
@@ -136,16 +138,19 @@ def waits(trial: Any, **labels: str) -> list[float]:
 
 
 def test_a_blocked_loop_shows_and_a_free_one_does_not(tmp_path: Path) -> None:
-    """Within the query: a wait that is the query's own length, whatever the machine does."""
-    longest: dict[bool, float] = {}
-    for blocks in (True, False):
-        with loop_engine(0.6, blocks=blocks) as server:
-            trial = measured("engine_service", asking(server.url, count=1), tmp_path)
-        (polled,) = [sample for sample in trial.samples if sample.values[0].metric == "query_latency"]
-        assert polled.values[0].labels == {"mode": "simple", "variant": "health-polled"}
-        longest[blocks] = max(waits(trial, state="during-query")) / polled.values[0].value
-        assert waits(trial, state="idle")
-    assert longest[True] > 0.7 > longest[False]
+    """One beside the other: other work only adds to a wait, so the shortest of a few is the loop's own."""
+    longest: dict[bool, list[float]] = {True: [], False: []}
+    for _ in range(ROUNDS):
+        for blocks, found in longest.items():
+            with loop_engine(BLOCKED_S, blocks=blocks) as server:
+                trial = measured("engine_service", asking(server.url, count=1), tmp_path)
+            (polled,) = [sample for sample in trial.samples if sample.values[0].metric == "query_latency"]
+            assert polled.values[0].labels == {"mode": "simple", "variant": "health-polled"}
+            found.append(max(waits(trial, state="during-query")))
+            assert waits(trial, state="idle")
+        if min(longest[False]) < min(longest[True]) / 2:
+            return
+    raise AssertionError(longest)
 
 
 def test_new_and_kept_connections_come_in_pairs(tmp_path: Path) -> None:

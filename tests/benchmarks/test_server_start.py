@@ -13,7 +13,8 @@ import psutil
 import pytest
 
 from synapse_perf.benchmarks.context import BenchmarkFailed, Context
-from synapse_perf.benchmarks.server_start import OUTSIDE, inside, measure, phases, stamped_lines
+from synapse_perf.benchmarks.server_failure import stamped_lines
+from synapse_perf.benchmarks.server_start import OUTSIDE, inside, measure, phases
 from synapse_perf.outside.model_server import is_port_taken
 from synapse_perf.samples import Sample
 from tests.llama.log_fixtures import FOLDER

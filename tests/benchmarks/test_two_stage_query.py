@@ -16,7 +16,7 @@ from tests.benchmarks.slow_retriever import SECONDS
 from tests.gguf_files.small_models import TINY_QWEN
 from tests.llama.starts import TINY_BERT, make
 
-PATH = ("swap", "draft", "retrieval", "prefill", "generation", "residual")
+PATH = ("swap", "draft", "retrieval", "cutting", "prefill", "generation", "residual")
 QUERIES = 3
 
 
@@ -91,6 +91,7 @@ def test_the_phases_on_the_path_are_the_whole(one: Trial) -> None:
         assert min(found.values()) >= 0
         assert found["swap"] == pytest.approx(found["swap.draft"] + found["swap.refinement"])
         assert found["draft.prefill"] + found["draft.generation"] <= found["draft"]
+        assert found["cutting"] > 0  # the built-in retrieval found something
 
 
 def test_with_one_model_at_a_time_both_swaps_are_on_the_path(one: Trial) -> None:

@@ -20,11 +20,6 @@ def keeps_bytes(size: int = 100_000) -> None:
     KEPT.append(bytearray(size))
 
 
-def keeps_tuples() -> None:
-    """20 KB of small objects, which only Python's own block count sees."""
-    KEPT.append([(number, str(number)) for number in range(1000, 1150)])
-
-
 def works() -> int:
     return sum(len(str(number)) for number in range(2000))
 
@@ -63,14 +58,13 @@ def opens_a_file() -> None:
     KEPT.append(Path(os.devnull).open())  # noqa: SIM115
 
 
-def starts_a_thread() -> None:
+async def leaves_everything() -> None:
+    """A file, a thread, a task, and 20 KB of small objects, which only Python's own block count sees."""
+    KEPT.append(Path(os.devnull).open())  # noqa: SIM115
     thread = threading.Thread(target=threading.Event().wait, daemon=True)
     thread.start()
-    KEPT.append(thread)
-
-
-async def forgets_a_task() -> None:
     KEPT.append(asyncio.get_running_loop().create_task(asyncio.sleep(3600)))
+    KEPT.append([(number, str(number)) for number in range(1000, 1150)])
 
 
 async def waits() -> None:
@@ -111,3 +105,15 @@ def appends(given: list[bytes], text: str, times: int = 1) -> None:
 
 def empties(given: list[bytes]) -> None:
     given.clear()
+
+
+def fills_memory(size: int = 200_000_000) -> None:
+    """Asked for and never touched, so that only the limit on data notices."""
+    KEPT.append(bytearray(size))
+
+
+def counts_in(path: str) -> None:
+    """A slow call that tells that it was made."""
+    with Path(path).open("a") as file:
+        file.write(".")
+    time.sleep(0.02)

@@ -13,6 +13,7 @@ from synapse_perf.analyze.latency_plan import LatencyRequest
 from synapse_perf.analyze.query_set import Query
 from synapse_perf.cli import app
 from synapse_perf.commands.engine_run import EngineRun
+from synapse_perf.commands.latency_options import LatencyOptions
 from synapse_perf.commands.options import CommonOptions
 from synapse_perf.commands.served_options import ServedOptions
 from synapse_perf.errors import InputError
@@ -32,7 +33,8 @@ def run(
     few: dict[str, Any] = {"queries_per_process": 2, "wants_high_level": False}
     options = ServedOptions(**{"url": [url], "api": "synapse", "query_timeout": "20s", **(served or {})})
     request = LatencyRequest(**{**few, **changes})
-    one = EngineRun(load_profile("embedded"), options, queries or (SIMPLE,), request, common)
+    asked = LatencyOptions(served=options, common=common)
+    one = EngineRun(load_profile("embedded"), asked, queries or (SIMPLE,), request)
     return one.measure(None), load(output)
 
 
@@ -91,6 +93,22 @@ def test_an_engine_that_is_down_is_told_before_anything_is_asked(tmp_path: Path)
         run(url, output=tmp_path / "r.json")
 
 
+def test_an_engine_that_goes_down_later_has_failed(tmp_path: Path) -> None:
+    """Its health was well, and it is gone when the first query comes."""
+    servers: list[Any] = []
+
+    def once(handler: Handler) -> None:
+        engine()(handler)
+        handler.close_connection = True
+        servers[0].stop_listening()
+
+    with chat_server(once) as server:
+        servers.append(server)
+        code, result = run(server.url, output=tmp_path / "r.json", overlaps=())
+    assert code == 6
+    assert server.url in result.failures[0].message
+
+
 def test_without_a_health_url_the_queries_are_measured_all_the_same(tmp_path: Path) -> None:
     def queries_only(handler: Handler) -> None:
         handler.whole(404, "{}") if handler.command == "GET" else engine()(handler)
@@ -124,8 +142,7 @@ def test_the_command_as_it_is_typed(tmp_path: Path) -> None:
         (Query("a" * 10_001, "simple", "fast", 0.0, "balanced"), {}, {}, "query 1 has 10001"),
         (Query("a", "simple", "fast", 0.0, "balanced", 5000), {}, {}, "query 1: 5000 tokens"),
         (SIMPLE, {}, {"temperature": 3.0}, "--temperature 3"),
-        (SIMPLE, {}, {"system": "Be brief."}, "--system"),
-        (SIMPLE, {"served_model": ["tiny"]}, {}, "--served-model"),
+        (SIMPLE, {}, {"system": "Be brief."}, "the profile's system prompt"),
         (SIMPLE, {"url": ["fast=http://127.0.0.1:1"]}, {}, "one --url"),
         (SIMPLE, {"url": ["http://127.0.0.1:odd"]}, {}, "--url"),
     ],

@@ -10,9 +10,9 @@ import pytest
 
 from synapse_perf.analyze.latency_plan import LatencyRequest
 from synapse_perf.analyze.query_set import built_in_queries
-from synapse_perf.commands.latency_options import CaseOptions, QueryOptions, TierOptions
+from synapse_perf.commands.latency_options import CaseOptions, LatencyOptions, QueryOptions
 from synapse_perf.commands.latency_request import asked_queries, latency_request
-from synapse_perf.commands.options import CommonOptions, LoadOptions
+from synapse_perf.commands.options import LoadOptions
 from synapse_perf.errors import InputError
 from synapse_perf.profiles import load_profile
 from synapse_perf.profiles.settings import TierLatencySettings
@@ -35,14 +35,10 @@ def requested(
     loading: LoadOptions | None = None,
 ) -> LatencyRequest:
     profile = replace(load_profile(), tier_latency=settings or TierLatencySettings())
-    return latency_request(
-        profile,
-        CommonOptions(),
-        loading or LoadOptions(),
-        TierOptions(),
-        queries or QueryOptions(),
-        cases or CaseOptions(),
+    asked = LatencyOptions(
+        loading=loading or LoadOptions(), queries=queries or QueryOptions(), cases=cases or CaseOptions()
     )
+    return latency_request(profile, asked)
 
 
 def test_the_engines_lengths_hold_where_nobody_says_more() -> None:

@@ -11,6 +11,8 @@ import jsonschema
 import psutil
 import pytest
 
+from synapse_perf.commands.leak_hunts import parse_reference
+from synapse_perf.errors import InputError
 from tests.faults.program import Told, run, saved_runs
 from tests.llama.small_models import Shape, write_model
 
@@ -18,10 +20,11 @@ FOLDER = Path(__file__).parent
 VARIABLE = "SYNAPSE_PERF_STATE_DIR"
 
 
-def hunt(function: str, *arguments: str, max_time: str = "40s") -> Told:
+def hunt(*functions: str, more: tuple[str, ...] = (), max_time: str = "40s") -> Told:
     """With one call a sample, which is quick; the tests of short calls leave that to the command."""
+    named = [f"leaky_code:{function}" for function in functions]
     limits = ("--calls", "1", "--max-time", max_time)
-    return run("leak-hunt", f"leaky_code:{function}", *limits, *arguments, "--format", "json", cwd=FOLDER)
+    return run("leak-hunt", *named, *limits, *more, "--format", "json", cwd=FOLDER)
 
 
 def rows(told: Told) -> dict[str, dict[str, Any]]:
@@ -44,14 +47,17 @@ def leaking(told: Told) -> set[str]:
 
 @pytest.fixture(scope="module")
 def leaked() -> Told:
-    return hunt("keeps_bytes")
+    """With a setup, a teardown and arguments: 100 KB for each call."""
+    around = ("--setup", "leaky_code:make_list", "--teardown", "leaky_code:empties")
+    return hunt("appends", more=(*around, "--arg", "text", "--arg", "times=25000"))
 
 
 def test_a_leak_is_told_with_its_rate_and_ends_with_1(leaked: Told) -> None:
     heap = rows(leaked)["heap"]
 
-    assert (leaked.code, leaked.result["verdict"], heap["status"]) == (1, "fail", "leak")
-    assert heap["growth"] == pytest.approx(100_000, rel=0.01)
+    assert (leaked.code, leaked.result["verdict"], heap["status"]) == (1, "fail", "leak"), leaked.err
+    assert leaking(leaked) == {"heap", "anonymous"}
+    assert heap["growth"] == pytest.approx(100_000, rel=0.05)
     assert heap["low"] <= heap["growth"] <= heap["high"]
     assert heap["full_after"] > 1000
 
@@ -61,46 +67,46 @@ def test_the_file_is_saved_and_valid_and_holds_the_whole_series(leaked: Told) ->
     heap = next(metric for metric in leaked.result["metrics"] if metric["labels"]["probe"] == "heap")
 
     assert [len(trial["samples"]) for trial in heap["trials"]] == [23, 46, 92]
-    assert sum(heap["trials"][-1]["samples"][-40:]) == pytest.approx(4_000_000, rel=0.01)
+    assert sum(heap["trials"][-1]["samples"][-40:]) == pytest.approx(4_000_000, rel=0.05)
 
 
-@pytest.mark.parametrize(
-    ("function", "probe", "each"),
-    [
-        ("opens_a_file", "descriptors", 1),
-        ("starts_a_thread", "python_threads", 1),
-        ("forgets_a_task", "tasks", 1),
-        ("forks", "zombies", 1),
-        ("keeps_tuples", "heap", None),
-    ],
-)
-def test_a_leak_of_each_kind_is_seen_by_its_probe(function: str, probe: str, each: int | None) -> None:
-    told = hunt(function)
+def test_arguments_are_not_told_and_the_cost_of_the_hunt_is(leaked: Told) -> None:
+    assert "text" not in json.dumps(leaked.result["workload"])
+    assert leaked.result["plan"]["hunt_over_iterations"] > 1
+
+
+def test_a_leak_of_each_kind_is_seen_by_its_probe() -> None:
+    """A file, a thread, a task and tuples in each call of one function."""
+    told = hunt("leaves_everything", max_time="20s")
+    each = {"descriptors": 1, "python_threads": 1, "tasks": 1}
 
     assert told.code == 1, told.err
-    assert probe in leaking(told)
-    assert each is None or rows(told)[probe]["growth"] == each
+    assert {"heap", *each} <= leaking(told)
+    assert {probe: rows(told)[probe]["growth"] for probe in each} == each
 
 
-def test_setup_arguments_and_teardown(tmp_path: Path) -> None:
-    around = ("--setup", "leaky_code:make_list", "--teardown", "leaky_code:empties")
-    told = hunt("appends", *around, "--arg", "text", "--arg", "times=25000")
+def test_children_that_nobody_waits_for_are_a_leak_and_none_is_left_behind() -> None:
+    told = hunt("forks", max_time="20s")
 
-    assert (told.code, leaking(told)) == (1, {"heap", "anonymous"})
-    assert rows(told)["heap"]["growth"] == pytest.approx(100_000, rel=0.05)
-    assert "text" not in json.dumps(told.result["workload"])
+    assert (told.code, rows(told)["zombies"]["growth"]) == (1, 1), told.err
+    assert [run["benchmark"] for run in saved_runs()] == ["leak-hunt"]
+    state = os.environ[VARIABLE]  # of this test alone
+    left = [one for one in psutil.process_iter(["environ"]) if (one.info["environ"] or {}).get(VARIABLE) == state]
+    assert left == []
 
 
 # --- the innocent ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("function", ["collects_late", "starts_late", "keeps_random_places", "waits"])
-def test_innocent_code_is_clean_with_the_smallest_leak_that_would_have_been_seen(function: str) -> None:
-    told = hunt(function)
+def test_innocent_code_is_clean_with_the_smallest_leak_that_would_have_been_seen() -> None:
+    innocent = ["collects_late", "starts_late", "keeps_random_places", "waits"]
+    told = hunt(*innocent)
+    judged = told.result["leaks"]
 
-    assert (told.code, leaking(told)) == (0, set()), told.out
-    assert {leak["status"] for leak in told.result["leaks"]} <= {"clean", "retained"}
-    assert all(leak["smallest_seen"] > 0 for leak in told.result["leaks"] if leak["status"] == "clean")
+    assert told.code == 0, told.out
+    assert all(any(f"leaky_code:{name}," in leak["metric"] for leak in judged) for name in innocent)
+    assert {leak["status"] for leak in judged} <= {"clean", "retained"}
+    assert all(leak["smallest_seen"] > 0 for leak in judged if leak["status"] == "clean")
 
 
 def test_short_calls_are_repeated_so_that_a_smaller_leak_would_have_been_seen() -> None:
@@ -136,6 +142,19 @@ def test_without_time_for_a_longer_look_growth_is_inconclusive() -> None:
         ("leaky_code", "leaky_code: neither a hunt that is known nor a function"),
         ("leaky_code.py:works", "leaky_code.py:works: 'leaky_code.py' is a file, not a module"),
         ("leaky_code:no name", "leaky_code:no name: 'no name' cannot be a name in Python"),
+    ],
+)
+def test_what_names_no_function_is_wrong_input(what: str, message: str) -> None:
+    with pytest.raises(InputError) as told:
+        parse_reference(what, what)
+
+    assert told.value.message == message
+    assert told.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("what", "message"),
+    [
         ("no_such_module:works", "finds no module no_such_module"),
         ("leaky_code:nothing", "leaky_code has no nothing"),
         ("leaky_code:KEPT", "leaky_code:KEPT is an object of type list, which cannot be called"),
@@ -166,16 +185,6 @@ def test_what_goes_wrong_in_a_call_is_told_in_one_line(function: str, message: s
     assert message in told.errors[-1].splitlines()[0]
 
 
-def test_no_process_is_left_behind_and_the_run_is_saved() -> None:
-    told = hunt("forks", max_time="2s")
-
-    assert told.code in (1, 3)
-    assert [run["benchmark"] for run in saved_runs()] == ["leak-hunt"]
-    state = os.environ[VARIABLE]  # of this test alone
-    left = [one for one in psutil.process_iter(["environ"]) if (one.info["environ"] or {}).get(VARIABLE) == state]
-    assert left == []
-
-
 def test_a_dry_run_starts_nothing() -> None:
     told = run("leak-hunt", "leaky_code:exits", "--dry-run", cwd=FOLDER)
 
@@ -195,7 +204,8 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 def switch(models: list[str], *arguments: str, env: dict[str, str | None] | None = None) -> Told:
     named = [part for model in models for part in ("-m", model)]
-    return run("leak-hunt", "model-switch", *named, *arguments, "--format", "json", "-c", "512", env=env)
+    limits = ("--max-time", "40s", "-c", "512")
+    return run("leak-hunt", "model-switch", *named, *arguments, *limits, "--format", "json", env=env)
 
 
 def test_switching_models_is_clean_in_every_way_and_a_cycle_is_told(models: list[str]) -> None:
@@ -223,6 +233,7 @@ def test_a_planted_reference_to_each_old_model_is_found(models: list[str], tmp_p
 
     assert told.code == 1, told.err
     assert {"heap", "mapped_files"} <= leaking(told)
+    assert "sitecustomize.kept" in {finding["evidence"].get("owner") for finding in told.result["findings"]}
 
 
 def test_a_way_to_let_go_that_nobody_knows_is_refused(models: list[str]) -> None:

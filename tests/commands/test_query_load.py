@@ -10,7 +10,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from tests.commands.latency_runs import ONCE, SHORT, Place, make_place, rows
+from tests.commands.latency_runs import ONCE, SHORT, Place, make_place, rows, told_here
 from tests.commands.test_served_run import GOOD, answering
 from tests.faults.program import Told, run, started, unfinished
 from tests.faults.program import loads as count_loads
@@ -56,15 +56,17 @@ def test_nothing_of_it_is_left_for_the_last_table(place: Place, measured: Told) 
     assert "## Measurements" not in report
 
 
-def test_a_dry_run_tells_of_it_and_does_nothing(place: Place) -> None:
-    told = place.ask(*ALONE, *LOADS, "--dry-run", "--format", "console")
+def test_a_dry_run_tells_of_it_and_does_nothing(place: Place, tmp_path: Path) -> None:
+    told = place.here(*ALONE, *LOADS, "--dry-run", "--format", "console", cwd=tmp_path)
     assert told.code == 0
     assert "under load: 1 at a time, 3 at a time, 60 a second, 900 a second" in " ".join(told.out.split())
 
 
 @pytest.mark.parametrize("arguments", [("--rate", "-1"), ("--concurrency", "0"), ("--concurrency", "2", "--tune")])
-def test_wrong_loads_are_refused_before_anything_is_measured(place: Place, arguments: tuple[str, ...]) -> None:
-    told = place.ask(*ALONE, *arguments)
+def test_wrong_loads_are_refused_before_anything_is_measured(
+    place: Place, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    told = place.here(*ALONE, *arguments, cwd=tmp_path)
     assert told.code == 2
     assert told.out == ""
     assert told.err.count("error: ") == 1
@@ -110,6 +112,7 @@ def test_a_server_gets_the_same_load(tmp_path: Path) -> None:
 
 
 def test_the_engine_has_no_load_of_its_own(tmp_path: Path) -> None:
-    told = run("tier-latency", "--url", "http://127.0.0.1:9", "--api", "synapse", "--concurrency", "2")
+    words = ("tier-latency", "--url", "http://127.0.0.1:9", "--api", "synapse", "--concurrency", "2")
+    told = told_here(*words, env={}, cwd=tmp_path)
     assert told.code == 2
     assert "--api synapse" in told.err

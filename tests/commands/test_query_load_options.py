@@ -7,10 +7,17 @@ import pytest
 from synapse_perf.analyze.query_load_plan import Loads
 from synapse_perf.commands.query_load_options import QueryLoadOptions, loads_of
 from synapse_perf.errors import InputError
+from synapse_perf.profiles.settings import TierLatencySettings
 
 
-def loads(concurrency: str | None = None, rate: str | None = None, *, is_tuning: bool = False) -> Loads:
-    return loads_of(QueryLoadOptions(concurrency, rate), is_tuning=is_tuning)
+def loads(
+    concurrency: str | None = None,
+    rate: str | None = None,
+    *,
+    settings: TierLatencySettings | None = None,
+    is_tuning: bool = False,
+) -> Loads:
+    return loads_of(QueryLoadOptions(concurrency, rate), settings or TierLatencySettings(), is_tuning=is_tuning)
 
 
 def test_nothing_is_asked_for_by_default() -> None:
@@ -45,3 +52,23 @@ def test_more_levels_than_a_run_can_hold_are_refused() -> None:
 def test_load_and_tuning_are_two_runs() -> None:
     with pytest.raises(InputError, match="--tune and load"):
         loads("1", is_tuning=True)
+
+
+def test_the_profile_may_ask_for_load_and_options_take_its_place() -> None:
+    settings = TierLatencySettings(concurrency=(4, 1, 4), rate=(2.0,))
+    assert loads(settings=settings) == Loads((1, 4), (2.0,))
+    assert loads("2", settings=settings) == Loads((2,), ())
+    with pytest.raises(InputError, match="--tune and load"):
+        loads(settings=settings, is_tuning=True)
+
+
+@pytest.mark.parametrize("settings", [{"concurrency": (300,)}, {"rate": (1e9,)}])
+def test_what_a_profile_may_not_ask_for_is_told_in_one_line(settings: dict[str, tuple[int, ...]]) -> None:
+    with pytest.raises(InputError, match="in \\[tier-latency\\]"):
+        loads(settings=TierLatencySettings(**settings))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("settings", [{"concurrency": (0,)}, {"rate": (-1.0,)}])
+def test_a_profile_without_sense_is_refused_as_it_is_read(settings: dict[str, tuple[int, ...]]) -> None:
+    with pytest.raises(InputError, match="tier-latency"):
+        TierLatencySettings(**settings)  # type: ignore[arg-type]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -70,4 +71,11 @@ def test_a_suite_is_shown_run_by_run_and_kept_whole_as_json(tmp_path: Path) -> N
 
     assert all(render(each, "md").strip() in shown for each in made_suite().results)
     assert run(str(tmp_path / "s.json"), "--format", "json").stdout == results.dumps(made_suite())
+    assert run(str(tmp_path / "s.json"), "-o", str(tmp_path / "s.md")).exit_code == 0
+    assert (tmp_path / "s.md").read_text("utf-8").startswith("# PASS")
+
+
+def test_several_runs_of_one_command_have_no_page_of_their_own(tmp_path: Path) -> None:
+    results.write(tmp_path / "s.json", replace(made_suite(), results=(made_result(), made_result())))
+
     assert isinstance(run(str(tmp_path / "s.json"), "-o", str(tmp_path / "s.md")).exception, InputError)

@@ -10,7 +10,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from tests.commands.latency_runs import ONCE, PROMPTS, SHORT, Place, make_place, measured_tiers, rows
+from tests.commands.latency_runs import ONCE, PROMPTS, SHORT, Place, make_place, measured_tiers, rows, told_here
 from tests.faults.program import Told, loads, run, started, unfinished
 from tests.llama.small_models import Shape, write_model
 
@@ -124,7 +124,8 @@ def test_a_run_is_compared_with_a_baseline_of_the_same_work(place: Place, measur
 
 
 def test_explain_shows_each_formula_with_its_numbers(place: Place) -> None:
-    told = place.ask("--no-variants", "--no-two-stage", "--explain", "--format", "console")
+    words = ("--no-variants", "--no-two-stage", "--explain", "--format", "console")
+    told = place.ask(*words, tiers=("--tier", f"fast={place.small}"))
 
     assert told.code == 0, told.err
     text = " ".join(told.out.split())
@@ -162,7 +163,8 @@ def test_an_index_is_searched_as_it_is_and_models_that_all_stay_are_never_swappe
 
 def test_the_users_own_retriever_finds_the_context(place: Place, tmp_path: Path) -> None:
     (tmp_path / "ours.py").write_text("def build():\n    return lambda query: ['A page is a block of memory.'] * 2\n")
-    told = place.ask("--no-variants", "--retriever", "ours:build", cwd=tmp_path)
+    tiers = ("--tier", f"fast={place.small}", "--tier", f"balanced={place.small}")
+    told = place.ask("--no-variants", "--retriever", "ours:build", tiers=tiers, cwd=tmp_path)
 
     assert told.code == 0, told.err
     (staged,) = rows(told, tier="two-stage")
@@ -203,26 +205,29 @@ def test_queries_without_a_model_are_told_before_anything_is_measured(judged: To
 
 def test_a_dry_run_measures_nothing_and_saves_nothing(place: Place, tmp_path: Path) -> None:
     env = {"SYNAPSE_PERF_CACHE_DIR": str(tmp_path / "cache"), "SYNAPSE_PERF_STATE_DIR": str(tmp_path / "state")}
-    told = place.ask(*place.documents, "--dry-run", env=env)
+    told = place.here(*place.documents, "--dry-run", env=env, cwd=tmp_path)
 
     assert told.code == 0, told.err
     names = [step["name"] for step in told.result["steps"]]
     assert names[:4] == ["fast", "balanced", "deep", "two-stage"]
     assert "two-stage overlap=load" in names
+    assert [step["is_at_most"] for step in told.result["steps"]][:5] == [False, False, False, False, True]
+    assert any("prepared before, outside this time" in note for note in told.result["notes"])
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
 def test_a_flame_graph_is_one_more_trial_that_no_figure_has(place: Place, tmp_path: Path) -> None:
     graph = tmp_path / "stacks.txt"
-    told = place.ask("--no-variants", "--no-two-stage", "--flamegraph", graph)
+    words = ("--no-variants", "--no-two-stage", "--flamegraph", graph)
+    told = place.ask(*words, tiers=("--tier", f"fast={place.small}"))
 
     assert told.code == 0, told.err
     assert {metric["summary"]["processes"] for metric in rows(told)} == {1}
     assert "_generate" in graph.read_text() or "no flame graph" in str(told.result["warnings"])
 
 
-def test_a_baseline_that_is_not_there_is_told_before_anything_is_measured(place: Place) -> None:
-    told = place.ask("--baseline", "nowhere")
+def test_a_baseline_that_is_not_there_is_told_before_anything_is_measured(place: Place, tmp_path: Path) -> None:
+    told = place.here("--baseline", "nowhere", cwd=tmp_path)
     assert told.code == 5
     assert told.out == ""
 
@@ -250,7 +255,8 @@ def test_an_interrupt_keeps_what_was_finished(place: Place, tmp_path: Path) -> N
 def test_a_machine_without_models_gets_the_samples_with_the_lengths_of_their_profile(tmp_path: Path) -> None:
     nothing = dict.fromkeys(("HF_HOME", "HF_HUB_CACHE", "OLLAMA_MODELS", "LLAMA_CACHE", "XDG_CACHE_HOME"))
     env = {**nothing, "SYNAPSE_PERF_STATE_DIR": str(tmp_path / "state"), "HOME": str(tmp_path)}
-    told = run("tier-latency", "--dry-run", "--no-two-stage", "--format", "json", env=env)
+    words = ("tier-latency", "--dry-run", "--no-two-stage", "--format", "json")
+    told = told_here(*words, env=env, cwd=tmp_path)
 
     assert told.code == 0, told.err
     assert told.result["profile"] == "embedded"

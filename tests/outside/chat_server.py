@@ -63,6 +63,11 @@ class Served:
         self.url = f"http://127.0.0.1:{server.server_address[1]}"
         self.requests = handler.requests
         self.connections = handler.connections
+        self._server = server
+
+    def stop_listening(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
 
 
 @contextmanager

@@ -165,7 +165,7 @@ def test_the_digest_changes_with_what_is_measured(change: str, tmp_path: Path) -
     ("text", "message", "remedy"),
     [
         ('nme = "x"', ":1: 'nme' is not known", "did you mean 'name'?"),
-        ("digest = 'x'", ":1: 'digest' is not known", "known here: bench-cgrag, description, models, name"),
+        ("digest = 'x'", ":1: 'digest' is not known", "known here: bench-cgrag, description, leak-hunt, models, name"),
         ("[profile-load]\n\nload_mode = 'mmap'", ":3: 'load_mode' is not known in [profile-load]", "'load_modes'?"),
         ("[profile_load]\nthreads = 1", ":1: 'profile_load' is not known", "did you mean 'profile-load'?"),
         ("[sampling]\nmax_time_s = 3", ":2: 'max_time_s' is not known in [sampling]", "did you mean 'max_time'?"),
@@ -243,3 +243,9 @@ def test_any_text_gives_a_profile_or_an_error_of_ours(tmp_path_factory: pytest.T
     except InputError as error:
         assert error.message.startswith(str(path))
         assert "\n" not in error.message
+
+
+def test_functions_to_hunt_are_a_list_or_one(tmp_path: Path) -> None:
+    assert read(tmp_path, '[leak-hunt]\nfunctions = "app:one"').leak_hunt.functions == ("app:one",)
+    several = read(tmp_path, '[leak-hunt]\nfunctions = ["app:one", "app:two"]')
+    assert several.leak_hunt.functions == ("app:one", "app:two")

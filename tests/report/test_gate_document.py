@@ -11,8 +11,9 @@ import pytest
 from synapse_perf.analyze.gate_report import GateReport, GateRow
 from synapse_perf.errors import InputError
 from synapse_perf.model import Check, Comparison, ComparisonStatus
+from synapse_perf.report.gate_comment import gate_markdown
 from synapse_perf.report.gate_document import gate_document, next_steps, verdict_text
-from synapse_perf.report.gate_outputs import check_gate_output, gate_json, gate_markdown, write_gate_output
+from synapse_perf.report.gate_outputs import check_gate_output, gate_json, write_gate_output
 from synapse_perf.report.render import document_text
 
 HOSTILE = "a|b`<script>\n::error::x%0A\x1b[31m"

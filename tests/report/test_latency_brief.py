@@ -68,7 +68,7 @@ def test_the_waterfall_has_its_head_in_one_line() -> None:
         if isinstance(block, Waterfall)
     ]
     assert drawn.lanes[0].total == ""
-    assert drawn.lanes[0].title.startswith("fast: 1.55 s, first token after ")
+    assert drawn.lanes[0].title.startswith("two-stage: 11.7 s, first token after ")
 
 
 def test_a_samples_targets_are_told_by_the_verdict_alone() -> None:
@@ -81,7 +81,7 @@ def test_a_samples_targets_are_told_by_the_verdict_alone() -> None:
 
 def test_the_settings_name_each_tiers_model_and_what_was_asked() -> None:
     shown = console(full())
-    assert "fast      qwen3-0.6b.gguf, qwen3 0.6B Q4_K_M, context 4096" in shown
+    assert "fast      qwen3-0.6b.gguf, qwen3 0.6B Q4_K_M" in shown
     assert "max tokens 64, draft tokens 64" in " ".join(shown.split())
     assert "max time" not in shown
     assert "max time" in render(full(), "md")
@@ -103,11 +103,21 @@ def test_what_differs_is_in_its_table() -> None:
     assert shown[0][-1].startswith("1.50× (")
 
 
-def test_small_parts_of_the_median_query_are_its_rest_and_add_up_to_it() -> None:
-    drawn = section(full(), "Where the time of the median query goes").blocks[0]
-    assert isinstance(drawn, Waterfall)
-    assert [bar.label for bar in drawn.lanes[0].bars] == ["prefill", "decode", "the rest"]
-    assert sum(bar.length for bar in drawn.lanes[0].bars) == pytest.approx(1.0)
+def test_a_tiers_median_query_is_one_line_of_prefill_decode_and_the_rest() -> None:
+    rows = table(full(), "Where the time of the median query goes")
+    assert [row[0] for row in rows] == ["fast", "balanced", "deep"]
+    assert rows[0][1:3] == ["1.55 s", "60 in, 64 out"]
+    assert rows[0][3] == 11 * "▃" + 28 * "█" + "▁"
+    assert {len(row[3]) for row in rows} == {40}
+
+
+def test_what_lies_aside_on_a_two_stage_path_is_told_where_it_is_felt() -> None:
+    def labels(seconds: float) -> list[str]:
+        blocks = section(result(*two_stage(cutting=seconds)), "Where the time of the median query goes").blocks
+        return [bar.label for block in blocks if isinstance(block, Waterfall) for bar in block.lanes[0].bars]
+
+    assert "cut context" not in labels(0.01)
+    assert "cut context" in labels(1.0)
 
 
 def test_a_trial_counts_once_however_many_rows_come_of_it() -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from synapse_perf.model import Metric, Result
+from synapse_perf.model import Check, Metric, Result
 from synapse_perf.report.document import Paragraph, Section, Table, Waterfall
 from synapse_perf.report.latency_histogram import bars_of
 from synapse_perf.report.render import render
@@ -151,3 +151,29 @@ def test_the_first_query_stands_apart_from_the_steady_ones() -> None:
 def test_few_processes_get_a_marked_ratio_without_an_interval() -> None:
     few = result(*two_stage(processes=2), *two_stage("overlap=load", processes=2, swap__refinement=1.0))
     assert rows(few, "Apart from these")[0][-1] == "~0.91×"
+
+
+def test_no_bound_of_a_latency_lies_below_zero() -> None:
+    """Processes that differ as much as these leave the level of a process open."""
+    groups = [[0.3] * 15, [0.3] * 15, [0.4] * 15, [0.4] * 15, [5.0] * 15, [9.0] * 15]
+    shown = result(metric("query_latency", {"tier": "fast", "complexity": "simple"}, groups, arm="fast"))
+    (table, *_) = (block for block in section(shown, "Latency of a query").blocks if isinstance(block, Table))
+    place = [column.title for column in table.columns].index("95 % bounds")
+    assert "-" not in table.rows[0].cells[place].text.replace("none", "")
+
+
+def test_two_stage_queries_are_told_by_the_tier_that_refines_them() -> None:
+    latency, *others = two_stage(queries=4)
+    tiers = {"second_tier": ("balanced", "balanced", "deep", "deep")}
+    trials = tuple(replace(one, facts={**one.facts, **tiers}) for one in latency.trials)
+    shown = result(replace(latency, trials=trials), *others)
+    (table, *_) = (block for block in section(shown, "Latency of a query").blocks if isinstance(block, Table))
+    assert table.rows[0].note.startswith("median by refining tier: balanced 11.")
+    assert table.rows[0].note.endswith("(n=12)")
+
+
+@pytest.mark.parametrize(("queries", "shown"), [(1, "p90 ~1.00 s"), (8, "p90 1.00 s")])
+def test_a_percentile_of_too_few_queries_is_marked_among_the_targets(queries: int, shown: str) -> None:
+    latency = metric("query_latency", {"tier": "fast"}, [[1.0] * queries] * 6, arm="fast")
+    check = Check("query-fast", latency.key, "p90", 2.0, "s", 1.0, "inconclusive", "too few")
+    assert rows(result(latency, checks=(check,)), "Targets")[0][2] == shown

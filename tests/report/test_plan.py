@@ -55,9 +55,21 @@ def test_as_json() -> None:
     assert document["kind"] == "plan"
     assert document["steps"][0] == {
         "name": "qwen3-4b, cold", "repeats_at_least": 6, "seconds_each": 2.0, "bytes_read_each": 1024,
-        "bytes_written_each": 0,
+        "bytes_written_each": 0, "is_at_most": False,
     }  # fmt: skip
 
 
 def test_as_markdown() -> None:
     assert "| qwen3-4b, cold | ≥ 6 | \\~2.00 s |" in render_plan(plan(STEP), "md", ascii_only=False)
+
+
+def test_what_is_only_compared_is_told_as_the_most() -> None:
+    compared = replace(STEP, name="overlap", seconds_each=None, is_at_most=True)
+    text = render_plan(plan(STEP, compared), "console", width=100)
+    assert "up to 6" in text
+    assert "at least 6, up to 6 of what is compared" in text
+
+
+def test_without_an_estimate_the_limit_is_the_end() -> None:
+    unknown = replace(STEP, seconds_each=None)
+    assert "until all is decided, or the limit" in render_plan(replace(plan(unknown), max_time_s=60.0), "console")

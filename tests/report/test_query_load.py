@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -115,3 +116,34 @@ def test_it_fits_as_a_table(width: int) -> None:
 
 def test_nothing_of_it_is_left_over() -> None:
     assert "Measurements" not in [one.title for one in sections_of(shown(mixed))]
+
+
+# --- what has no row -------------------------------------------------------------------------------------------------
+
+
+def with_load(of: Result, **told: object) -> Result:
+    load = {"users": [1, 4], "offered_per_s": [], "goodput": {}, "left_out": [], "without_load": [], **told}
+    return replace(of, workload={**of.workload, "load": load})
+
+
+def test_levels_that_there_was_no_time_for_are_told_where_the_others_are() -> None:
+    left_out = "no time was left for load on fast 4 users: allow about 10.0 s more"
+    assert left_out[1:] in told(with_load(shown(mixed), left_out=[left_out]))
+
+
+def test_that_no_load_is_put_on_two_stage_queries_is_told() -> None:
+    assert "Two-stage queries are asked one at a time only" in told(with_load(shown(mixed), without_load=["two-stage"]))
+    assert "one at a time only" not in told(with_load(shown(mixed)))
+
+
+def test_where_there_was_no_time_for_any_level_the_section_says_so() -> None:
+    plain = result(*tier("fast", "simple", SIMPLE))
+    found = section(with_load(plain, left_out=["no time was left for load on fast 1 user"]))
+    assert [type(block) for block in found.blocks] == [Paragraph]
+
+
+def test_the_settings_tell_the_load_but_not_its_figures_again() -> None:
+    goodput = {"goodput{tier=fast}": {"share": 1.0, "low": 0.9, "high": 1.0}}
+    text = render(with_load(shown(mixed), goodput=goodput), "md")
+    assert "load (users 1 4)" in text
+    assert "share 1" not in text

@@ -1,0 +1,27 @@
+"""How did a run change against its baseline, if it is one of a leak hunt, whose growth may be none?
+
+A ratio of growth has no meaning there, and a series is no set of samples of one size: what each hunt has judged is
+compared, as a gate does it.
+"""
+
+from __future__ import annotations
+
+from synapse_perf.analyze.compare import compare, differing_fields
+from synapse_perf.analyze.gate_leaks import between, told_leaks
+from synapse_perf.model import Comparison, Result
+
+
+def compare_runs(current: Result, baseline: Result) -> tuple[Comparison, ...]:
+    """Leaks by their verdicts and intervals, everything else by the ratio of its medians."""
+    if current.benchmark != baseline.benchmark or not (current.leaks or baseline.leaks):
+        return compare(current, baseline)
+    before = {leak.metric: leak for leak in told_leaks(baseline)}
+    now = {leak.metric: leak for leak in told_leaks(current)}
+    difference = differing_fields(current, baseline)
+    rows = []
+    for key in dict.fromkeys([*before, *now]):
+        old, new = before.get(key), now.get(key)
+        status, reason, ratios = between(old, new, difference)
+        was, is_now = (leak.growth if leak else None for leak in (old, new))
+        rows.append(Comparison(key, status, was, is_now, (new or before[key]).unit, *ratios, reason))
+    return tuple(rows)

@@ -1,0 +1,46 @@
+"""Does all that a profile names meet the target table? Each measuring command in turn, one table, one verdict."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from synapse_perf.commands.options import MEASURING, OUTPUT, CommonOptions, option
+
+
+@dataclass(frozen=True, slots=True)
+class PartsOptions:
+    """Which commands are run."""
+
+    only: Annotated[str | None, option("Run these commands alone. A list.", "--only", MEASURING, metavar="COMMAND")] = (
+        None
+    )
+    skip: Annotated[str | None, option("Leave these commands out. A list.", "--skip", MEASURING, metavar="COMMAND")] = (
+        None
+    )
+    alerts: Annotated[
+        Path | None, option("Write alert rules for Prometheus, from the targets.", "--alerts", OUTPUT, metavar="FILE")
+    ] = None
+    resume: Annotated[
+        bool,
+        option("Go on with the last run of this profile: what it has finished is taken over.", "--resume", MEASURING),
+    ] = False
+
+
+def run(*, parts: PartsOptions, common: CommonOptions) -> int:
+    """Measure all that the profile names, and judge the whole target table."""
+    from synapse_perf.commands.conclude import check_outputs
+    from synapse_perf.commands.suite_parts import chosen_parts
+    from synapse_perf.commands.suite_run import SuiteRun
+    from synapse_perf.errors import InputError
+    from synapse_perf.profiles import load_profile
+
+    if common.flamegraph is not None:
+        raise InputError(
+            "--flamegraph records one command", "give it to that one: synapse-perf profile-load --flamegraph"
+        )
+    check_outputs(common, parts.alerts)
+    profile = load_profile(common.profile)
+    suite_run = SuiteRun(profile, common, chosen_parts(profile.run, parts.only, parts.skip))
+    return suite_run.dry_run() if common.dry_run else suite_run.measure(is_resumed=parts.resume, alerts=parts.alerts)

@@ -1,0 +1,28 @@
+"""Does a page show 60 frames a second, and does its main thread never stand still?"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from synapse_perf.commands.options import CommonOptions
+from synapse_perf.commands.ui_options import BrowserOptions
+
+
+def ui_fps(
+    url: Annotated[str | None, typer.Argument(metavar="URL", help="Of the page: http://, https:// or file://.")] = None,
+    *,
+    browser: BrowserOptions,
+    common: CommonOptions,
+) -> int:
+    """Record the frames of a page in a real browser: what was shown, and how often its main thread stood still."""
+    from synapse_perf.commands.conclude import check_outputs, load_baseline
+    from synapse_perf.commands.ui_run import UiRun, ui_request
+    from synapse_perf.profiles import load_profile
+
+    check_outputs(common)
+    baseline = load_baseline(common, "ui-fps")
+    profile = load_profile(common.profile)
+    run = UiRun(profile, ui_request(url, browser), common)
+    return run.dry_run() if common.dry_run else run.measure(baseline)

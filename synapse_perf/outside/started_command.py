@@ -1,0 +1,68 @@
+"""A service that a command starts, in a process group of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+
+from synapse_perf.outside.process_tree import end_tree, has_group
+from synapse_perf.outside.server_output import Output
+from synapse_perf.outside.started_service import ServiceEnded
+
+
+class StartedCommand:
+    """From `start` until `remove`; what it prints is kept for where it fails."""
+
+    def __init__(self, words: Sequence[str], env: Mapping[str, str]) -> None:
+        self._words = list(words)
+        self._env = dict(env)
+        self.process: subprocess.Popen[bytes] | None = None
+        self._output: Output | None = None
+
+    @property
+    def pid(self) -> int | None:
+        return self.process.pid if self.process is not None else None
+
+    def start(self) -> dict[str, int]:
+        """Moments in ns by the phase that ends there; raises OSError for a program that cannot be started."""
+        read_end, write_end = os.pipe()
+        try:
+            self.process = subprocess.Popen(
+                self._words,
+                stdin=subprocess.DEVNULL,
+                stdout=write_end,
+                stderr=write_end,
+                env={**os.environ, **self._env},
+                start_new_session=True,
+            )
+        except BaseException:
+            os.close(read_end)
+            raise
+        finally:
+            os.close(write_end)
+        self._output = Output(read_end)
+        return {"spawn": time.perf_counter_ns()}
+
+    def check(self) -> None:
+        """Raises ServiceEnded where it is no more; a leader that ends well may have left it in the background."""
+        assert self.process is not None
+        status = self.process.poll()
+        if status is None or (status == 0 and has_group(self.process.pid)):
+            return
+        how = f"signal {-status}" if status < 0 else f"status {status}"
+        raise ServiceEnded(f"the command ended with {how} before the service was ready", self.last_lines())
+
+    def last_lines(self) -> str:
+        assert self._output is not None
+        if self.process is not None and self.process.poll() is not None:
+            self._output.wait(1.0)
+        return self._output.tail(20)
+
+    def remove(self) -> None:
+        """End it and all that it has started; waits until they are gone."""
+        if self.process is not None:
+            end_tree(self.process)
+            assert self._output is not None
+            self._output.wait(1.0)

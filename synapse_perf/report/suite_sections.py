@@ -1,0 +1,192 @@
+"""Is the whole target table met, what is the worst problem, and what would mend it? One page for several results."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from synapse_perf.analyze.targets import find_target
+from synapse_perf.model import Check, CheckStatus, Comparison, Finding, Metric, Result, Suite
+from synapse_perf.report.characters import needs_ascii
+from synapse_perf.report.document import Block, Cell, Column, Document, Paragraph, Row, Section, Table
+from synapse_perf.report.figures import NOT_YET, format_gain, format_interval, format_ratio, labels_of, where_of
+from synapse_perf.report.findings_list import ranked_findings
+from synapse_perf.report.five_parts import five_parts
+from synapse_perf.report.render import Format, document_text, render
+from synapse_perf.report.targets_table import SAMPLE, STATUS_TONES, STATUS_WORDS, worst
+from synapse_perf.report.verdict import how_and_where
+from synapse_perf.units import format_duration, format_value
+
+_COUNTED: dict[CheckStatus, str] = {
+    "fail": "missed",
+    "inconclusive": "not decided",
+    "not-comparable": "not comparable",
+    "pass": "met",
+    "not-measured": "not measured",
+}
+
+
+def render_suite(suite: Suite, kind: Format, *, in_full: bool = False) -> str:
+    """The suite as text; `in_full`: followed by the report of each command."""
+    if kind == "json":
+        from synapse_perf.results import dumps
+
+        return dumps(suite)
+    texts = [document_text(whole_suite(suite) if in_full else suite_sections(suite), kind)]
+    if in_full:
+        texts += [render(result, kind, ascii_only=needs_ascii(sys.stdout)) for result in suite.results]
+    return "\n".join(text.rstrip("\n") + "\n" for text in texts)
+
+
+def is_of_commands(suite: Suite) -> bool:
+    """Whether it is what `run` writes; a baseline of several runs of one command is a suite as well."""
+    commands = [result.benchmark for result in suite.results]
+    return len(set(commands)) == len(commands)
+
+
+def suite_sections(suite: Suite) -> Document:
+    return (_verdict_section(suite), _table_section(suite), _problem_section(suite), _parts_section(suite))
+
+
+def whole_suite(suite: Suite) -> Document:
+    """With the five parts of a whole report in place of the worst problem alone."""
+    return (_verdict_section(suite), *five_parts(suite, _table_section(suite)), _parts_section(suite))
+
+
+def _verdict_section(suite: Suite) -> Section:
+    shown = [worst(checks) for checks in _by_target(suite).values()]
+    is_sample = {check.metric: result.subject == "sample" for result in suite.results for check in result.checks}
+    samples = [check for check in shown if check.observed is not None and is_sample.get(check.metric)]
+    parts = []
+    for status, word in _COUNTED.items():
+        count = sum(check.status == status and check not in samples for check in shown)
+        if count:
+            parts.append(f"{count} {word}")
+    if samples:
+        parts.append(f"{len(samples)} measured on samples, not your system")
+    text = f"{STATUS_WORDS[suite.verdict]}: of {len(shown)} targets {', '.join(parts)}"
+    blocks: list[Block] = [Paragraph(text, STATUS_TONES[suite.verdict])]
+    if suite.results:
+        blocks += how_and_where(suite.results[0])[1:]
+    return Section("", tuple(blocks))
+
+
+def _by_target(suite: Suite) -> dict[str, list[Check]]:
+    grouped: dict[str, list[Check]] = {}
+    for check in suite.checks:
+        grouped.setdefault(check.target, []).append(check)
+    return grouped
+
+
+def _table_section(suite: Suite) -> Section:
+    columns = (
+        Column("target"),
+        Column("limit", "right"),
+        Column("observed", "right"),
+        Column("interval", "right"),
+        Column("margin", "right"),
+        Column("status"),
+    )
+    rows = tuple(_row(checks, suite) for checks in _by_target(suite).values())
+    return Section("Targets", (Table(columns, rows),))
+
+
+def _row(checks: list[Check], suite: Suite) -> Row:
+    check = worst(checks)
+    result = next((one for one in suite.results if check in one.checks), None)
+    metric = next((one for one in result.metrics if one.key == check.metric), None) if result else None
+    is_floor = find_target(check.target).better == "higher"
+    is_sample = result is not None and result.subject == "sample" and check.observed is not None
+    statistic = "p50" if check.statistic == "median" else check.statistic
+    observed = "" if check.observed is None else f"{statistic} {format_value(check.observed, check.unit)}"
+    return Row(
+        (
+            Cell(check.target, "strong"),
+            Cell(f"{'≥' if is_floor else '<'} {format_value(check.limit, check.unit)}"),
+            Cell(observed),
+            Cell(format_interval(metric, check.statistic) if metric else ""),
+            Cell(_margin(check, is_floor=is_floor)),
+            Cell(
+                "sample" if is_sample else STATUS_WORDS[check.status],
+                "plain" if is_sample else STATUS_TONES[check.status],
+            ),
+        ),
+        _note(check, checks, result, metric),
+    )
+
+
+def _margin(check: Check, *, is_floor: bool) -> str:
+    """How far inside the limit, as a share of it; below zero outside."""
+    if check.observed is None or not check.limit:
+        return ""
+    inside = (check.observed - check.limit) if is_floor else (check.limit - check.observed)
+    return f"{inside / check.limit:+.0%}".replace("-", "−").replace("%", " %")
+
+
+def _note(check: Check, checks: Sequence[Check], result: Result | None, metric: Metric | None) -> str:
+    parts = []
+    if check.status != "pass" and SAMPLE not in check.reason:
+        parts.append(check.reason or NOT_YET)
+    if len(checks) > 1 and metric is not None:
+        parts.append(f"worst of {len(checks)}: {where_of(labels_of(check.metric, {check.metric: metric}))}")
+    change = next((one for one in result.comparisons if one.metric == check.metric), None) if result else None
+    if change is not None:
+        parts.append(_change(change))
+    return ". ".join(parts)
+
+
+def _change(change: Comparison) -> str:
+    if change.ratio is None:
+        return f"against the baseline: {change.status}"
+    return f"against the baseline: {format_ratio(change.ratio)}, {change.status}"
+
+
+def _problem_section(suite: Suite) -> Section:
+    """The worst finding of all commands, with what it asks for."""
+    ranked = [(result, finding) for result in suite.results for finding in ranked_findings(result)[:1]]
+    asking = [(result, finding) for result, finding in ranked if finding.severity != "info"]
+    if not asking:
+        text = "None: nothing measured here asks for a change." if suite.results else "None, as nothing was measured."
+        return Section("Worst problem", (Paragraph(text),))
+    result, finding = min(asking, key=lambda pair: ("high", "medium", "low").index(pair[1].severity))
+    blocks = (
+        Paragraph(f"{finding.cause.rstrip('.')} [{finding.severity}, {finding.id}, {result.benchmark}]", "strong"),
+        Paragraph(_remedy(finding)),
+    )
+    return Section("Worst problem", blocks)
+
+
+def _remedy(finding: Finding) -> str:
+    gain = f" That gives {format_gain(finding.gain)}." if finding.gain else ""
+    return f"Change: {finding.change.rstrip('.') or NOT_YET}.{gain}"
+
+
+def _parts_section(suite: Suite) -> Section:
+    columns = (
+        Column("command"),
+        Column("verdict"),
+        Column("took", "right"),
+        Column("findings", "right"),
+        Column("failures", "right"),
+    )
+    rows = tuple(
+        Row(
+            (
+                Cell(result.benchmark),
+                Cell(_verdict_word(result), "plain" if result.subject == "sample" else STATUS_TONES[result.verdict]),
+                Cell(format_duration(result.duration_s)),
+                Cell(str(sum(finding.severity != "info" for finding in result.findings))),
+                Cell(str(len(result.failures)), "bad" if result.failures else "plain"),
+            )
+        )
+        for result in suite.results
+    )
+    return (
+        Section("Commands", (Table(columns, rows),))
+        if rows
+        else Section("Commands", (Paragraph("None was finished."),))
+    )
+
+
+def _verdict_word(result: Result) -> str:
+    return "sample" if result.subject == "sample" and result.verdict == "not-measured" else STATUS_WORDS[result.verdict]

@@ -1,0 +1,184 @@
+"""What a server leaves behind is found whatever way it went, named, counted and ended; a good one leaves nothing."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from synapse_perf.analyze.leak_left import left_of
+from synapse_perf.benchmarks.leak_servers import KILL, PARENT, PORT, TERM
+from synapse_perf.host.leak_probes import LEFT_MEMORY, LEFT_PORTS, LEFT_ZOMBIES, ORPHANS
+from synapse_perf.measure.register import Register
+from synapse_perf.measure.runner import run_trial
+from synapse_perf.model import Trial, TrialSpec
+from tests.llama.small_models import Shape, write_model
+
+VARIABLE = "SYNAPSE_PERF_STATE_DIR"
+SCRIPT = Path(__file__).with_name("leaky_server.py")
+WAYS = (TERM, KILL, PARENT)
+
+
+def hunt(how: str, tmp_path: Path, *stops: str, **more: Any) -> Trial:
+    """One start for each way to stop."""
+    command: dict[str, Any] = {
+        "name": how,
+        "words": [sys.executable, "-I", "-S", str(SCRIPT), how, "--port", PORT],
+        "env": {},
+        "urls": [f"http://127.0.0.1:{PORT}/health"],
+        "api_key": None,
+    }
+    workload = {
+        "commands": [command],
+        "stops": list(stops or WAYS),
+        "grace_s": 0.8,
+        "ready_timeout_s": 20.0,
+        "budget_s": 60.0,
+        "patience_s": 60.0,
+        "calls": 1,
+        "environment": {},
+        "trim": True,
+        **more,
+    }
+    spec = TrialSpec("leak_servers", "look 1", {"hunt": "servers"}, workload, samples=len(stops or WAYS))
+    register = Register(tmp_path / "processes")
+    try:
+        return run_trial(spec, 1, register=register, observe=lambda event: None)
+    finally:
+        register.end_all()
+
+
+def left(trial: Trial, probe: str) -> list[float]:
+    assert trial.failure is None, trial.failure
+    return left_of(trial, probe)
+
+
+def named(trial: Trial, probe: str) -> list[str]:
+    return [str(sample.facts[probe]) for sample in trial.samples if probe in sample.facts]
+
+
+def running() -> list[str]:
+    """The commands that run on behalf of this test, which alone has this folder for its state."""
+    own = os.environ[VARIABLE]
+    found = (one for one in psutil.process_iter(["cmdline", "environ"]) if one.pid != os.getpid())
+    return [" ".join(one.info["cmdline"] or ()) for one in found if (one.info["environ"] or {}).get(VARIABLE) == own]
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left() -> Iterator[None]:
+    """Whatever a test plants is gone after it."""
+    yield
+    assert running() == []
+
+
+# --- the innocent ----------------------------------------------------------------------------------------------------
+
+
+def test_a_real_server_leaves_nothing_however_it_is_stopped(tmp_path: Path) -> None:
+    model = write_model(tmp_path / "tiny.gguf", Shape())
+    words = [sys.executable, "-m", "llama_cpp.server", "--model", str(model), "--port", PORT, "--n_ctx", "256"]
+    command: dict[str, Any] = {
+        "name": "tiny",
+        "words": words,
+        "env": {},
+        "urls": [f"http://127.0.0.1:{PORT}/v1/models"],
+        "api_key": None,
+    }
+    trial = hunt("", tmp_path, commands=[command], grace_s=5.0)
+
+    assert [left(trial, probe) for probe in (ORPHANS, LEFT_ZOMBIES, LEFT_PORTS, LEFT_MEMORY)] == [[0, 0, 0]] * 4
+    assert [sample.facts["stop"] for sample in trial.samples] == list(WAYS)
+    assert "warnings" not in trial.facts
+    assert float(trial.samples[2].facts["outliving_bytes"] or 0) > 10e6
+
+
+def test_a_server_that_ends_well_leaves_nothing_and_outlives_its_parent(tmp_path: Path) -> None:
+    trial = hunt("ends_well", tmp_path)
+
+    assert {probe: left(trial, probe) for probe in (ORPHANS, LEFT_ZOMBIES, LEFT_PORTS, LEFT_MEMORY)} == {
+        ORPHANS: [0, 0, 0],
+        LEFT_ZOMBIES: [0, 0, 0],
+        LEFT_PORTS: [0, 0, 0],
+        LEFT_MEMORY: [0, 0, 0],
+    }
+    assert [sample.facts.get("outlives_parent") for sample in trial.samples] == [None, None, True]
+    assert float(trial.samples[2].facts["outliving_bytes"] or 0) > 1e6
+
+
+def test_one_that_ends_with_its_parent_does_not_outlive_it(tmp_path: Path) -> None:
+    trial = hunt("ends_with_its_parent", tmp_path, PARENT)
+
+    assert left(trial, ORPHANS) == [0]
+    assert trial.samples[0].facts["outlives_parent"] is False
+
+
+def test_one_that_gives_no_token_is_hunted_as_well(tmp_path: Path) -> None:
+    trial = hunt("has_no_routes", tmp_path, KILL)
+
+    assert left(trial, ORPHANS) == [0]
+    assert "neither /completion nor /v1/completions" in trial.facts["warnings"][0]
+
+
+# --- what is planted -------------------------------------------------------------------------------------------------
+
+
+def test_one_that_ignores_sigterm_is_named_and_said_to(tmp_path: Path) -> None:
+    trial = hunt("ignores_sigterm", tmp_path)
+
+    assert (left(trial, ORPHANS), left(trial, LEFT_PORTS)) == ([1, 0, 1], [1, 0, 1])
+    assert all(re.fullmatch(r"pid \d+ \(.*leaky_server.py ignores_sigterm .*\), which ignores SIGTERM", text)
+               for text in named(trial, ORPHANS))  # fmt: skip
+    assert [value > 1e6 for value in left(trial, LEFT_MEMORY)] == [True, False, True]
+
+
+@pytest.mark.parametrize("how", ["leaves_a_child", "leaves_a_daemon"])
+def test_what_it_started_is_found_wherever_it_went(how: str, tmp_path: Path) -> None:
+    trial = hunt(how, tmp_path)
+
+    assert (left(trial, ORPHANS), left(trial, LEFT_PORTS)) == ([1, 1, 1], [0, 0, 0])
+    assert all("time.sleep(60)" in text for text in named(trial, ORPHANS))
+
+
+def test_a_port_that_a_grandchild_keeps_is_told_with_who_keeps_it(tmp_path: Path) -> None:
+    trial = hunt("lends_its_port", tmp_path, KILL)
+
+    assert (left(trial, ORPHANS), left(trial, LEFT_PORTS)) == ([2], [1])
+    assert re.match(r"port \d+, held by pid \d+ \(", named(trial, LEFT_PORTS)[0])
+
+
+def test_a_zombie_that_a_wrapper_does_not_wait_for(tmp_path: Path) -> None:
+    """Asked to end, the wrapper leaves itself and a zombie; killed, it leaves its server."""
+    trial = hunt("never_waits", tmp_path, TERM, KILL)
+
+    assert (left(trial, ORPHANS), left(trial, LEFT_ZOMBIES), left(trial, LEFT_PORTS)) == ([1, 1], [1, 0], [0, 1])
+    assert "does not wait for it" in named(trial, LEFT_ZOMBIES)[0]
+
+
+# --- what cannot be started ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("how", "kind", "message"),
+    [
+        ("ends_at_once", "crash", r"the server ended with status 3 before it was ready: cannot listen at \d+: no such"),
+        ("never_listens", "time-out", r"not ready after 1 s: nothing listens there"),
+        ("listens_only", "time-out", r"not ready after 1 s: its port is open, but nothing answers"),
+    ],
+)
+@pytest.mark.parametrize("stop", [TERM, PARENT])
+def test_a_server_that_does_not_come_up_is_told_in_one_line(
+    how: str, kind: str, message: str, stop: str, tmp_path: Path
+) -> None:
+    trial = hunt(how, tmp_path, stop, ready_timeout_s=1.0)
+
+    assert trial.failure is not None
+    assert trial.failure.kind == kind
+    assert re.search(message, trial.failure.message)
+    assert "\n" not in trial.failure.message
+    assert trial.failure.remedy
