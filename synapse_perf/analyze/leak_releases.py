@@ -36,7 +36,8 @@ def _late_models(trial: Trial, hunt: str) -> Iterator[Finding]:
     release = str(trial.spec.workload["release"])
     gone = [bool(sample.facts["is_gone_without_gc"]) for sample in trial.samples]
     late = gone.count(False)
-    if not late:
+    kept = sum(bool(sample.facts.get("previous_is_kept")) for sample in trial.samples)
+    if not late or kept:  # what the collector does not free either is a leak, and told as one
         return
     freed = median(float(sample.facts.get("freed_by_gc_bytes") or 0.0) for sample in trial.samples)
     held = f", and {format_bytes(freed)} with each of them" if freed >= WORTH_BYTES else ""

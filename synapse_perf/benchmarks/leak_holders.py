@@ -67,7 +67,7 @@ class Holders:
                 "path": path,
                 "is_users": is_users,
                 "series": series,
-                "entry_bytes": _entry_bytes(one),
+                "entry_bytes": _deep_bytes(one),
                 "site": site,
             }
             containers.append({**told, "values": _values(one)} if shows_values else told)
@@ -150,16 +150,41 @@ def _entry_bytes(container: Any) -> float:
     return sum(sizes) / len(sizes) if sizes else 0.0
 
 
+def _deep_bytes(container: Any) -> float:
+    """The same by pympler where it is installed, which knows slots, named tuples and the insides of many C types.
+
+    It follows every reference, so an entry that leads to much of the program is left to the bounded walk; so is what
+    pympler cannot size, such as a view of an array.
+    """
+    entries = [] if issubclass(type(container), bytearray) else newest(container, NEWEST)
+    try:
+        from pympler import asizeof
+    except ImportError:
+        return _entry_bytes(container)
+    if not entries or any(_parts(one)[0] >= ENTRY_OBJECTS for one in entries):
+        return _entry_bytes(container)
+    try:
+        return float(sum(asizeof.asizeof(one) for one in entries)) / len(entries)
+    except Exception:  # whatever it trips over in objects of others
+        return _entry_bytes(container)
+
+
 def _whole_size(entry: Any) -> int:
+    return _parts(entry)[1]
+
+
+def _parts(entry: Any) -> tuple[int, int]:
+    """How many objects belong to it, counted up to a bound, and their bytes."""
     seen, waiting, total = {id(entry)}, [entry], 0
     while waiting and len(seen) < ENTRY_OBJECTS:
         one = waiting.pop()
         total += size_of(one)
-        for held in gc.get_referents(one):
+        base = getattr(one, "base", None) if hasattr(one, "nbytes") else None  # a view keeps its whole array
+        for held in [*gc.get_referents(one), *([] if base is None else [base])]:
             if id(held) not in seen and type(held).__name__ not in _NO_PART:
                 seen.add(id(held))
                 waiting.append(held)
-    return total
+    return len(seen), total
 
 
 def _values(container: Any) -> list[str]:

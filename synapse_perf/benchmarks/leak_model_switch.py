@@ -2,7 +2,8 @@
 
 Each iteration loads the next model with llama-cpp-python's ``Llama``, as programs do, asks for one token and lets the
 model go: by ``close()``, by dropping the last reference (``del``), or inside a reference cycle (``cycle``), as where an
-object knows its owner. A weak reference tells whether it was gone before the garbage collector came.
+object knows its owner. A weak reference tells whether it was gone before the garbage collector came, and at the next
+switch whether it was gone after that.
 """
 
 from __future__ import annotations
@@ -32,8 +33,10 @@ def measure(context: Context) -> Iterator[Sample]:
     release: str = context.workload["release"]
     log = NativeLog()
     log.install(low_level_api())
+    previous: list[weakref.ref[Any]] = []  # never more than one
 
     def switch(number: int) -> dict[str, Fact]:
+        is_kept = bool(previous) and previous.pop()() is not None
         log.fragments.clear()  # those of all switches would be a leak of our own
         chosen = settings[(number - 1) % len(settings)]
         try:
@@ -41,7 +44,8 @@ def measure(context: Context) -> Iterator[Sample]:
             held[0](PROMPT, max_tokens=1)
         except LoadFailed as error:
             raise _failed(error, log) from error
-        return {"is_gone_without_gc": _let_go(held, release)}
+        previous.append(_let_go(held, release))
+        return {"is_gone_without_gc": previous[0]() is None, "previous_is_kept": is_kept}
 
     context.stage(f"switching between {len(settings)} models ({release})")
     yield from watch(context, own_probes(), switch)
@@ -55,8 +59,8 @@ class _Owner:
         self.owner = self
 
 
-def _let_go(held: list[Any], release: str) -> bool:
-    """Whether the model was gone at once; `held` has the only reference to it."""
+def _let_go(held: list[Any], release: str) -> weakref.ref[Any]:
+    """A weak reference to the model, which is let go; `held` has the only reference to it."""
     model = held.pop()
     watched = weakref.ref(model)
     if release == "close":
@@ -64,7 +68,7 @@ def _let_go(held: list[Any], release: str) -> bool:
     elif release == "cycle":
         _Owner(model)
     del model
-    return watched() is None
+    return watched
 
 
 def _failed(error: Exception, log: Any) -> BenchmarkFailed:

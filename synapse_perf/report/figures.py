@@ -168,13 +168,15 @@ _SHARE_OF = "share_of_"
 
 
 def _suffix(key: str) -> str:
+    if not key.isidentifier():  # a name of the user's, such as app.cache:keep_bytes, and no unit
+        return ""
     if key.startswith(_SHARE_OF):
         return "_share"
     return next((suffix for suffix in _SUFFIXES if key.endswith(suffix)), "")
 
 
 def _name(key: str) -> str:
-    return key.removesuffix(_suffix(key)).replace("_", " ")
+    return key.removesuffix(_suffix(key)).replace("_", " ") if key.isidentifier() else key
 
 
 def _format_named(key: str, value: Json, unit: str) -> str:

@@ -95,7 +95,7 @@ def _collected(metric: Metric, iteration: str) -> list[str]:
     texts = []
     gone = fact_values(metric, "is_gone_without_gc")
     late = len(gone) - sum(gone)
-    if late:
+    if late and not sum(fact_values(metric, "previous_is_kept")):
         texts.append(f"{late:.0f} of {len(gone)} models died only when the garbage collector came, not when let go.")
     freed = fact_median(metric, "freed_by_gc_bytes")
     if freed is not None and freed >= WORTH_TELLING_BYTES:

@@ -114,8 +114,8 @@ def test_a_server_that_outlives_its_parent_is_a_finding_and_no_leak() -> None:
     assert {leak.status for leak in leaks_of(trial, None)} == {"clean"}
 
 
-def switches(release: str, gone: bool, freed: float, count: int = 5) -> Trial:
-    facts: dict[str, Fact] = {"is_gone_without_gc": gone, "freed_by_gc_bytes": freed}
+def switches(release: str, gone: bool, freed: float, count: int = 5, *, kept: bool = False) -> Trial:
+    facts: dict[str, Fact] = {"is_gone_without_gc": gone, "freed_by_gc_bytes": freed, "previous_is_kept": kept}
     spec = TrialSpec("leak_model_switch", "look 1", {"hunt": f"model-switch, {release}"}, {"release": release})
     return Trial(spec, 1, tuple(Sample((), facts) for _ in range(count)), 9.0)
 
@@ -136,3 +136,8 @@ def test_a_model_that_waits_for_the_collector_is_a_finding(release: str, freed: 
 
 def test_models_and_servers_that_let_go_at_once_are_no_finding() -> None:
     assert list(release_findings([switches("del", gone=True, freed=0.0), servers(stop(0, 0, 0))])) == []
+
+
+def test_a_model_that_is_kept_for_good_does_not_wait_for_the_collector() -> None:
+    """The leak is told as one; that it died later would be untrue."""
+    assert list(release_findings([switches("del", gone=False, freed=0.0, kept=True)])) == []

@@ -101,6 +101,10 @@ def test_what_a_mapping_holds_has_the_unit_of_its_name() -> None:
     assert figures.format_evidence(evidence) == told
 
 
+def test_a_name_of_the_users_has_no_unit() -> None:
+    assert figures.format_evidence({"functions": {"app.cache:keep_bytes": 3}}) == "functions (app.cache:keep_bytes 3)"
+
+
 def test_a_rate_is_no_duration() -> None:
     assert figures.format_evidence({"offered_per_s": 289.0, "lag_p99_s": 0.04}) == "offered 289/s, lag p99 40.0 ms"
 
