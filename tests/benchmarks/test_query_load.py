@@ -21,8 +21,8 @@ from tests.llama.starts import TINY_BERT, make
 
 CLOSED = {"users": 2, "asking_s": 0.4, "patience_s": 20.0}
 OPEN = {"rate": 40.0, "count": 20, "patience_s": 20.0}
-FLOOD = {"rate": 1000.0, "count": 600, "patience_s": 0.02}
-STALLS_AT = 40
+FLOOD = {"rate": 1000.0, "count": 600, "patience_s": 0.1}
+STALLS_AT = 15
 
 
 @pytest.fixture(scope="module")
@@ -125,12 +125,12 @@ def test_no_target_judges_load(both: Trial) -> None:
 
 
 def test_a_flood_ends_and_counts_whoever_got_no_answer(model: Path, tmp_path: Path) -> None:
-    step, queries = of_step(load(model, tmp_path, FLOOD, max_tokens=200), "rate=1000")
+    step, queries = of_step(load(model, tmp_path, FLOOD, max_tokens=30), "rate=1000")
 
     assert step.facts["requests"] == len(queries) == 600
     unanswered = [query for query in queries if query.facts["unanswered"]]
     assert step.facts["unanswered"] == len(unanswered) > 0
-    assert all(value(query, "query_latency") >= 0.019 for query in unanswered)
+    assert all(value(query, "query_latency") >= 0.095 for query in unanswered)
     assert value(step, "goodput") <= 1 - len(unanswered) / 600 + 1e-9
 
 
@@ -160,7 +160,7 @@ def test_a_prompt_that_is_too_long_is_named(model: Path, tmp_path: Path) -> None
 
 @pytest.fixture(scope="module")
 def stalled(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Trial:
-    closed, opened = {**CLOSED, "users": 1, "asking_s": 1.0}, {**OPEN, "rate": 100.0, "count": 150}
+    closed, opened = {**CLOSED, "users": 1, "asking_s": 2.0}, {**OPEN, "rate": 100.0, "count": 150}
     return load(
         model,
         tmp_path_factory.mktemp("stalled"),

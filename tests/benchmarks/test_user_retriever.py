@@ -301,14 +301,14 @@ def test_no_memory_left_is_a_failure_of_its_own_kind(runner: Runner) -> None:
     [("hanging", "calling userpackage.search:hanging(), at search.py line"), ("HangsWhileAwaiting", "(answer)")],
 )
 def test_a_retriever_that_hangs_is_ended_and_the_line_is_named(runner: Runner, factory: str, place: str) -> None:
-    failure = runner.fault(factory, timeout_s=2)
+    failure = runner.fault(factory, timeout_s=5)
 
     assert failure.kind == "time-out"
     assert place in failure.message
 
 
 def test_a_hang_among_many_queries_names_the_query(runner: Runner) -> None:
-    failure = runner.fault("HangsWhileAwaiting", "warm", timeout_s=2)
+    failure = runner.fault("HangsWhileAwaiting", "warm", timeout_s=5)
 
     assert "retrieve() of query 6, at search.py line" in failure.message
 
