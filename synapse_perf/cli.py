@@ -19,6 +19,7 @@ from synapse_perf.commands import (
     doctor,
     gate,
     history,
+    init,
     leak_hunt,
     models,
     profile_load,
@@ -59,6 +60,7 @@ app.command("service-startup", no_args_is_help=False)(takes(service_startup.serv
 app.command("ws-latency", no_args_is_help=False)(takes(ws_latency.ws_latency))
 app.command("ui-fps", no_args_is_help=False)(takes(ui_fps.ui_fps))
 app.command("run", no_args_is_help=False)(takes(run_command.run))
+app.command("init")(init.init)
 app.command("doctor")(doctor.doctor)
 app.command("compare")(takes(compare.compare))
 app.command("gate", no_args_is_help=False)(takes(gate.gate))

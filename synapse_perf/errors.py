@@ -57,6 +57,10 @@ class InputError(SynapsePerfError):
     """Wrong before measuring: usage, profile, or missing, unreadable or corrupt input."""
 
 
+class NothingNamedError(InputError):
+    """A command was not told what to measure; as a part of `run` its rows say so, and nothing else is wrong."""
+
+
 class MeasurementError(SynapsePerfError):
     """Failed while measuring: a crash, a time-out, no memory left."""
 

@@ -33,6 +33,11 @@ class Figure:
 Figures = Mapping[str, Figure]
 
 
+def is_timed(figure: Figure) -> bool:
+    """Whether the clock made it, so that others on the machine change it: a time or a rate, not processor time."""
+    return (figure.unit == "s" or figure.unit.endswith("/s")) and figure.stands_for != EVERY_TIME
+
+
 def results_of(run: Result | Suite) -> tuple[Result, ...]:
     return run.results if isinstance(run, Suite) else (run,)
 

@@ -4,7 +4,8 @@ A screen looks at every metric: what is surely not slower by the effect asked fo
 and undecided alike, is judged again on fresh pairs alone, so that what the screen picked by chance cannot confirm
 itself. For identical code the chance of any false alarm in a whole gate is at most `Rules.alarm` (Holm over metrics,
 the same share for each look); a metric slower by the effect asked for is called unchanged with a chance of about
-`Rules.slip` at a look, and never of more than `Rules.few_slip`.
+`Rules.slip` at a look, and never of more than `Rules.few_slip`. Where others disturbed most of the fresh pairs, the
+noise is larger than any floor and that chance would be taken in full: see `gate_agreement`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from synapse_perf.analyze.gate_figures import Figure, Figures
+from synapse_perf.analyze.gate_agreement import Agreement, agreement_of, is_most
+from synapse_perf.analyze.gate_figures import Figure, Figures, is_timed
 from synapse_perf.analyze.gate_leaks import appeared
 from synapse_perf.analyze.gate_signed_rank import bounds, centre, holm, least_pairs, p_value
 from synapse_perf.analyze.percentile import student_quantile
@@ -35,6 +37,7 @@ class Rules:
     suspicion: float = 0.20  # the p that makes a metric a suspect, which costs more pairs and nothing else
     side_suspicion: float = 0.02  # the same for one that is not principal, of which there are many
     alarm: float = 0.02
+    alone: float = 0.002  # the same for a time that the processor time does not confirm, where others disturbed
     slip: float = 0.0001  # the chance, at a look, of calling a slowdown by the effect unchanged
     few_slip: float = 0.0005  # the same by signs alone, where the pairs are too few to say more by them
     screen_pairs: int = 12
@@ -62,6 +65,7 @@ class PairedRuns:
 
     before: Figures
     after: Figures
+    is_disturbed: bool = field(default=False, kw_only=True)  # by others on the machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,14 +112,36 @@ def confirm(
     reached = [look for look in dict.fromkeys(looks) if look <= len(fresh)]
     for look in reached:
         found = {metric: _judged(metric, fresh[:look], rules) for metric in metrics}
-        p_values = [1.0 if one.p is None else one.p for one in found.values()]
-        falls = holm(p_values, rules.alarm / len(looks))
-        for (metric, one), is_slower in zip(found.items(), falls, strict=True):
-            if is_slower:
-                regressed.setdefault(metric, _regressed(one, rules))
+        told = _slower(found, fresh[:look], rules)
+        found |= told
+        for metric, one in told.items():
+            if one.status == "regressed":
+                regressed.setdefault(metric, one)
     if is_over and len(fresh) not in reached and fresh:
         found = {metric: _judged(metric, fresh, rules) for metric in metrics}
     return {metric: regressed.get(metric, found.get(metric, _waiting(metric))) for metric in metrics}
+
+
+def _slower(found: Mapping[str, Judgement], fresh: Sequence[PairedRuns], rules: Rules) -> dict[str, Judgement]:
+    """The metrics that these pairs show to be slower, and whether that counts."""
+    p_values = [1.0 if one.p is None else one.p for one in found.values()]
+    at_look = [holm(p_values, level / len(rules.confirm_pairs)) for level in (rules.alarm, rules.alone)]
+    figures = metrics_in(fresh)
+    is_doubtful = is_most([pair.is_disturbed for pair in fresh])
+    agreement = agreement_of([(pair.before, pair.after) for pair in fresh]) if is_doubtful else None
+    told = {}
+    for (metric, one), falls, falls_alone in zip(found.items(), *at_look, strict=True):
+        if not falls:
+            continue
+        if not is_doubtful or not is_timed(figures[metric]):
+            told[metric] = _regressed(one, rules)
+        elif agreement is not None and agreement.confirms(one.slowdown):
+            told[metric] = _regressed(one, rules, f"others disturbed most of them, and {agreement.shown} confirms it")
+        elif falls_alone:
+            told[metric] = _regressed(one, rules, "which is more than what others disturbed explains")
+        else:
+            told[metric] = _doubted(one, fresh, agreement)
+    return told
 
 
 def _screened(metric: str, pairs: Sequence[PairedRuns], rules: Rules) -> Judgement:
@@ -230,10 +256,18 @@ def _without_ratio(metric: str, values: Sequence[tuple[float, float]]) -> Judgem
     return Judgement(metric, "inconclusive", "a ratio needs values above 0", len(values))
 
 
-def _regressed(judged: Judgement, rules: Rules) -> Judgement:
+def _regressed(judged: Judgement, rules: Rules, why: str = "") -> Judgement:
     floor = rules.floor_of(judged.metric)
     reason = f"slower by more than {format_percent(floor)}: p {judged.p:.2g} in {judged.pairs} fresh pairs"
-    return replace(judged, status="regressed", reason=reason, needs=None)
+    return replace(judged, status="regressed", reason=", ".join(filter(None, (reason, why))), needs=None)
+
+
+def _doubted(judged: Judgement, fresh: Sequence[PairedRuns], agreement: Agreement | None) -> Judgement:
+    others = f"others disturbed {sum(pair.is_disturbed for pair in fresh)} of {len(fresh)} fresh pairs"
+    processor = "no processor time is known" if agreement is None else f"{agreement.shown} does not confirm it"
+    return replace(
+        judged, status="inconclusive", reason=f"slower here (p {judged.p:.2g}), but {others}, and {processor}"
+    )
 
 
 def _waiting(metric: str) -> Judgement:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from synapse_perf.analyze.gate_figures import EVERY_TIME
@@ -98,7 +98,7 @@ def _open(judged: dict[str, Judgement]) -> list[str]:
 
 
 def _runs(pairs: Sequence[Pair], stage: Stage, wanted: int) -> list[PairedRuns]:
-    return [pair.runs for pair in _kept(pairs, stage, wanted)]
+    return [replace(pair.runs, is_disturbed=bool(pair.disturbances)) for pair in _kept(pairs, stage, wanted)]
 
 
 def _kept(pairs: Sequence[Pair], stage: Stage, wanted: int) -> list[Pair]:

@@ -6,9 +6,12 @@ compared, as a gate does it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 from synapse_perf.analyze.compare import compare, differing_fields
 from synapse_perf.analyze.gate_leaks import between, told_leaks
-from synapse_perf.model import Comparison, Result
+from synapse_perf.model import Comparison, Leak, Result
 
 
 def compare_runs(current: Result, baseline: Result) -> tuple[Comparison, ...]:
@@ -24,4 +27,11 @@ def compare_runs(current: Result, baseline: Result) -> tuple[Comparison, ...]:
         status, reason, ratios = between(old, new, difference)
         was, is_now = (leak.growth if leak else None for leak in (old, new))
         rows.append(Comparison(key, status, was, is_now, (new or before[key]).unit, *ratios, reason))
-    return tuple(rows)
+    leaks = {**before, **now}
+    return (*rows, *compare(_without(leaks, current), _without(leaks, baseline)))
+
+
+def _without(leaks: Mapping[str, Leak], result: Result) -> Result:
+    """Only what is no growth: the times of a command that counts what stays as well."""
+    grown = {key.partition("{")[0] for key in leaks}
+    return replace(result, metrics=tuple(metric for metric in result.metrics if metric.name not in grown))

@@ -39,6 +39,8 @@ def rising_p(series: Sequence[float]) -> float:
 
 def slope_of(series: Sequence[float], confidence: float) -> Slope:
     """The median of the slopes between all pairs of points, and the ranks that hold the true one."""
+    if min(series) == max(series):
+        return Slope(0.0, 0.0, 0.0)
     slopes = sorted((later - earlier) / (j - i) for (i, earlier), (j, later) in combinations(enumerate(series), 2))
     half_width = NormalDist().inv_cdf(0.5 + confidence / 2) * math.sqrt(_variance(series))
     lower = max(0, round((len(slopes) - half_width) / 2) - 1)
@@ -81,14 +83,25 @@ def slope_error(series: Sequence[float], lag: int, points: int) -> float:
 
     Over `lag` steps a level that only wobbles comes no further from its line than over one; a random walk does.
     """
+    wander, wobble = _wander_and_wobble(series, lag)
+    return math.sqrt(1.2 * wander / points + 12 * wobble / points**3)
+
+
+def step_variation(series: Sequence[float], lag: int) -> float:
+    """The standard deviation of what a step adds for good, as a share of the mean step; wobbling adds nothing."""
+    mean = mean_step(series)
+    return math.sqrt(_wander_and_wobble(series, lag)[0]) / mean if mean > 0 else math.inf
+
+
+def _wander_and_wobble(series: Sequence[float], lag: int) -> tuple[float, float]:
+    """The variances of what each step adds for good, and of what is gone with the next."""
     slope = mean_step(series)
     near, far = (
         fmean((later - earlier - by * slope) ** 2 for earlier, later in zip(series, series[by:], strict=False))
         for by in (1, lag)
     )
     wander = max(0.0, (far - near) / (lag - 1))
-    wobble = max(0.0, (near - wander) / 2)
-    return math.sqrt(1.2 * wander / points + 12 * wobble / points**3)
+    return wander, max(0.0, (near - wander) / 2)
 
 
 def _variance(series: Sequence[float]) -> float:

@@ -2,7 +2,8 @@
 
 Growth in a first look is looked at again over twice as many iterations. A leak has to rise there beyond the floor, not
 in one step, and has to prove that it keeps its pace: what may slow down, as a bounded cache does while it fills, is
-inconclusive. Both are looked at once more, twice as long, and what is inconclusive then a last time, if there is time.
+inconclusive. Both are looked at once more, twice as long, and what is inconclusive then twice more, if there is time.
+What grows by chance proves least in each iteration, so that only the last look can tell it from a cache.
 """
 
 from __future__ import annotations
@@ -10,10 +11,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from synapse_perf.analyze.leak_thresholds import (
     ALPHA,
     ALPHA_STILL_GROWING,
+    CHANCE_ERRORS,
+    CHANCE_SHARE,
+    CHANCE_VARIATION,
     CONFIDENCE,
     END_LEAST,
     END_SHARE,
@@ -43,6 +48,7 @@ from synapse_perf.analyze.leak_trend import (
     slope_error,
     slope_of,
     smaller_p,
+    step_variation,
     steps_of,
 )
 from synapse_perf.model import LeakStatus
@@ -78,7 +84,11 @@ def samples_of_look(look: int) -> int:
 
 def judge(levels: Sequence[float], unit: str, floor: float) -> Judged:
     """The verdict on a probe's levels after each iteration, the warm-up among them; `floor`: growth that is no leak."""
-    series = judged_part(levels)
+    return _judge(tuple(judged_part(levels)), unit, floor)
+
+
+@lru_cache(maxsize=64)  # plan, rows and report ask for the same ones, and the longest have 200,000 pairs of points
+def _judge(series: tuple[float, ...], unit: str, floor: float) -> Judged:
     count = len(series)
     if count < LEAST_JUDGED:
         told = f"{count} iterations after the warm-up are too few, {LEAST_JUDGED} are needed"
@@ -99,7 +109,8 @@ def judge(levels: Sequence[float], unit: str, floor: float) -> Judged:
         return Judged("leak", slope, smallest, count, told, wants_longer=count < LOOKS[2])
     if _grows(series[count // 2 :], floor, ALPHA_STILL_GROWING):
         told = f"still growing after {count} iterations, but {_doubt(series)}, as a bounded cache does while it fills"
-        return Judged("inconclusive", slope, smallest, count, told, wants_longer=count < LOOKS[3])
+        told += "; leak-hunt --cache tells by its keys" if count > LOOKS[3] else ""
+        return Judged("inconclusive", slope, smallest, count, told, wants_longer=count < LOOKS[-1])
     return Judged("clean", slope, smallest, count, _ended_reason(series, unit), wants_longer=False)
 
 
@@ -123,15 +134,27 @@ def _climbs(series: Sequence[float], floor: float) -> bool:
     return rising_p(series) < ALPHA and mean_step(series) > floor and _is_spread(series)
 
 
+def _is_by_chance(series: Sequence[float]) -> bool:
+    return step_variation(series, _wander_lag(series)) > CHANCE_VARIATION
+
+
+def _wander_lag(series: Sequence[float]) -> int:
+    return round(WANDER_SHARE * len(series))
+
+
 def _is_steady(series: Sequence[float]) -> bool:
     """Whether the second half surely grows faster than a cache would let it, the end too, and neither slows down."""
     half, end = len(series) // 2, round(len(series) * (1 - END_SHARE))
     first, second, last = (slope_of(part, STEADY_CONFIDENCE) for part in (series[:half], series[half:], series[end:]))
     if second.low <= 0 or last.high < END_LEAST * first.middle or _is_slowing(series):
         return False
-    share = math.exp(-half / SLOWEST_CACHE)  # of the first half's slope is left to such a cache in the second
-    error = slope_error(series, round(WANDER_SHARE * len(series)), half) * math.hypot(1, share)
-    return second.middle - share * first.middle > STEADY_ERRORS * error
+    share, errors = math.exp(-half / SLOWEST_CACHE), STEADY_ERRORS  # of the first half's slope is left to such a cache
+    if _is_by_chance(series):
+        if len(series) <= LOOKS[3]:
+            return False
+        share, errors = max(share, CHANCE_SHARE), CHANCE_ERRORS
+    error = slope_error(series, _wander_lag(series), half) * math.hypot(1, share)
+    return second.middle - share * first.middle > errors * error
 
 
 def _is_slowing(series: Sequence[float]) -> bool:
@@ -140,7 +163,9 @@ def _is_slowing(series: Sequence[float]) -> bool:
 
 
 def _doubt(series: Sequence[float]) -> str:
-    return "slower than before" if _is_slowing(series) else "not surely as fast as before"
+    if _is_slowing(series):
+        return "slower than before"
+    return "by chance" if _is_by_chance(series) else "not surely as fast as before"
 
 
 def _clean_reason(series: Sequence[float], unit: str, floor: float) -> str:

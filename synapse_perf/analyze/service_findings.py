@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
+from synapse_perf.analyze.compose_floor import HAS_START_INTERVAL, PROPOSED_START_PERIOD_S, Floor
 from synapse_perf.analyze.load_starts import middle
-from synapse_perf.model import Finding, Metric
+from synapse_perf.analyze.targets import VARIANT
+from synapse_perf.model import Finding, Gain, Json, Metric, Severity, Trial
 
 LARGE_SHARE = 0.5
+IMPORT_SHARE = 0.25
+FLOOR_SHARE = 0.2
+AGAIN = "synapse-perf service-startup again: what {} takes then"
+ALERT = "the time from the order to start until the health URL is ready"
+WAITS = "what it depends on is not ready yet"
 LONGEST: dict[str, tuple[str, str]] = {
     "create": ("the container engine makes the container", "fewer and smaller mounts and layers"),
     "start": ("the container engine starts the container", "fewer mounts, a simpler network"),
@@ -23,29 +31,98 @@ LONGEST: dict[str, tuple[str, str]] = {
 }
 
 
-def service_findings(metrics: Sequence[Metric]) -> tuple[Finding, ...]:
+@dataclass(frozen=True, slots=True)
+class FloorCase:
+    """What the waits of a compose file cost as they are, and after the edits, on this version of the engine."""
+
+    floor: Floor
+    edited: Floor
+    engine: int
+
+
+def service_findings(
+    metrics: Sequence[Metric], trials: Sequence[Trial], limit_s: float, case: FloorCase | None = None
+) -> tuple[Finding, ...]:
+    """`limit_s`: what a start may take; a part of one that takes no longer is no fault, however long it is."""
+    starts = [one for one in metrics if one.name == "service_startup_time" and not one.labels.get(VARIANT)]
+    if not starts:
+        return ()
+    total = max(starts, key=middle)
+    is_slow = middle(total) > limit_s
+    floor = _floor(total, case, limit_s)
+    found = [*floor, *_imports(trials, is_slow=is_slow)]
+    return (*found, *_longest(metrics, total, is_slow=is_slow and not found))
+
+
+def _longest(metrics: Sequence[Metric], total: Metric, *, is_slow: bool) -> list[Finding]:
     """The phase that takes more than half of the start, if there is one."""
-    total = next((one for one in metrics if one.name == "service_startup_time"), None)
-    phases = [
-        one for one in metrics if one.name == "phase_time" and total and one.labels.items() >= total.labels.items()
-    ]
-    if total is None or not phases:
-        return ()
-    longest = max(phases, key=middle)
-    share = middle(longest) / middle(total) if middle(total) else 0.0
-    if share < LARGE_SHARE:
-        return ()
+    phases = [one for one in metrics if one.name == "phase_time" and one.labels.items() >= total.labels.items()]
+    longest = max(phases, key=middle, default=None)
+    share = middle(longest) / middle(total) if longest and middle(total) else 0.0
+    if longest is None or share < LARGE_SHARE:
+        return []
     phase = longest.labels["phase"]
     cause, change = LONGEST[phase]
-    return (
-        Finding(
-            "start-phase",
-            "medium",
-            f"{share:.0%} of the start is one phase, {phase}: {cause}".replace("%", " %"),
-            {"phase": phase, "phase_s": middle(longest), "start_s": middle(total), "starts": total.summary.count},
-            None,
-            change,
-            "synapse-perf service-startup again: what this phase takes then",
-            "the time from the order to start until the health URL is ready",
-        ),
+    if phase == "create" and total.labels.get("started") == "compose":
+        cause, change = WAITS, "see in the table of its services which is ready last, and start that sooner"
+    evidence = {"phase": phase, "phase_s": middle(longest), "start_s": middle(total), "starts": total.summary.count}
+    told = f"{_percent(share)} of the start is one phase, {phase.replace('_', ' ')}: {cause}"
+    severity: Severity = "medium" if is_slow else "info"
+    return [Finding("start-phase", severity, told, evidence, None, change, AGAIN.format("this phase"), ALERT)]
+
+
+def _floor(total: Metric, case: FloorCase | None, limit_s: float) -> list[Finding]:
+    if case is None or case.floor.start_s < FLOOR_SHARE * middle(total):
+        return []
+    floor = case.floor
+    waits = " and ".join(f"{wait.service} ({wait.first_probe_s:g} s)" for wait in floor.path)
+    checks = "the health check" if len(floor.path) == 1 else "the health checks"
+    cause = (
+        f"{floor.service} cannot start before {floor.start_s:g} s, whatever the code does: it waits for {checks} of "
+        f"{waits}, asked for the first time so long after the start of the container"
     )
+    needs = "" if case.engine >= HAS_START_INTERVAL else f" (needs version {HAS_START_INTERVAL} of the engine)"
+    services = " and ".join(dict.fromkeys(wait.service for wait in floor.path))
+    change = (
+        f"in the healthcheck of {services}: start_interval: 250ms, with start_period: {PROPOSED_START_PERIOD_S:g}s"
+        f"{needs}; or a shorter interval, which goes on asking as often for ever"
+    )
+    evidence: dict[str, Json] = {
+        "floor_s": floor.start_s,
+        "start_s": middle(total),
+        "first_probes_s": {wait.service: wait.first_probe_s for wait in floor.path},
+        "engine_version": case.engine,
+    }
+    gain = Gain(floor.start_s - case.edited.start_s, None, None, "s", measured=False)
+    severity: Severity = "high" if floor.start_s > limit_s else "medium"
+    check = AGAIN.format("its start")
+    return [Finding("health-check-floor", severity, cause, evidence, gain, change, check, ALERT)]
+
+
+def _imports(trials: Sequence[Trial], *, is_slow: bool) -> list[Finding]:
+    """Of the one start that timed them, which that made a little longer."""
+    told = next((trial.facts["imports"] for trial in trials if "imports" in trial.facts), None)
+    if not isinstance(told, Mapping) or not told["start_s"]:
+        return []
+    share = min(told["total_s"] / told["start_s"], 1.0)
+    packages: Mapping[str, float] = told["packages"]
+    first = next(iter(packages))
+    of = "" if told["interpreters"] == 1 else f", in {told['interpreters']} interpreters"
+    longest = ", ".join(f"{name} {seconds:.2g} s" for name, seconds in list(packages.items())[:3])
+    cause = f"{_percent(share)} of the start are imports of Python{of}; the longest by package: {longest}"
+    evidence: dict[str, Json] = {
+        "imports_s": told["total_s"],
+        "start_s": told["start_s"],
+        "packages_s": dict(packages),
+        "modules": told["modules"],
+    }
+    large: Severity = "medium" if is_slow else "low"
+    change = f"import {first} where it is first needed, not at the top of a module that the service starts with"
+    check = "python -X importtime with the module that the service starts, then its start again"
+    return [
+        Finding("import-time", large if share >= IMPORT_SHARE else "info", cause, evidence, None, change, check, ALERT)
+    ]
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:.0f} %"

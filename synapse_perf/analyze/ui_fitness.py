@@ -1,57 +1,38 @@
-"""Can this machine show a page smoothly at all, and what holds the page's main thread?"""
+"""Can this machine show a page smoothly at all? Where its control page stalls, no page is called bad for it."""
 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 
-from synapse_perf.model import Finding, Json, Metric, Trial
+from synapse_perf.analyze.ui_frames import page_facts
+from synapse_perf.analyze.ui_targets import RATE, SHOWN_SHARE, STALLS
+from synapse_perf.model import Check, Metric
+
+CONTROL_S = 4.0  # both looks of a browser together
+_JUDGED = {STALLS: "stalls of the main thread", RATE: f"frames shown, {SHOWN_SHARE * 100:.0f} % of what is asked for"}
 
 
-def why_unfit(trials: Sequence[Trial]) -> str | None:
-    """The reason where the control page stalls in most browsers; None where the machine is fit."""
-    controls = [int(str(sample.facts.get("control_stalls", 0))) for trial in trials for sample in trial.samples]
-    if controls and statistics.median(controls) > 0:
-        middle = statistics.median(controls)
-        return f"the control page stalls here too ({middle:g} times in 4 s, the median of {len(controls)} browsers)"
+def why_unfit(metrics: Sequence[Metric], rate: float) -> str | None:
+    """The reason where the control page stalls or is too slow in most browsers; None where the machine is fit."""
+    stalls = [float(value) for value in page_facts(metrics, "control_stalls") if isinstance(value, int | float)]
+    rates = [float(value) for value in page_facts(metrics, "control_rate") if isinstance(value, int | float)]
+    over = f"the median of {len(stalls)} browsers"
+    if stalls and (middle := statistics.median(stalls)) > 0:
+        return f"the control page, which does next to nothing, stalls here {middle:g} times in {CONTROL_S:g} s ({over})"
+    if rates and (middle := statistics.median(rates)) < SHOWN_SHARE * rate:
+        return f"the control page, which does next to nothing, shows {middle:.1f} frames a second here ({over})"
     return None
 
 
-def ui_findings(metrics: Sequence[Metric], trials: Sequence[Trial]) -> tuple[Finding, ...]:
-    """The function that holds the main thread, where the browser could name it."""
-    stalls = next((one for one in metrics if one.name == "main_thread_stalls"), None)
-    if stalls is None or not stalls.summary.count or not stalls.summary.median:
-        return ()
-    held_ms: dict[str, float] = {}
-    for trial in trials:
-        for task in trial.facts.get("tasks", ()):
-            for script in task.get("scripts", ()):
-                name = _name_of(script)
-                held_ms[name] = held_ms.get(name, 0.0) + float(script["ms"])
-    culprit, total_ms = max(held_ms.items(), key=lambda item: item[1]) if held_ms else ("", 0.0)
-    named = f", by {culprit}" if culprit else ""
-    lost = [float(one) for trial in trials for one in trial.facts.get("stalls_ms", ())]
-    evidence: dict[str, Json] = {
-        "stalls_in_10_s": stalls.summary.median,
-        "longest_s": max(lost, default=0.0) / 1000,
-        "browsers": stalls.summary.processes,
-        **({"held_by": culprit, "held_s": total_ms / 1000} if culprit else {}),
-    }
-    return (
-        Finding(
-            "blocked-main-thread",
-            "high",
-            f"the main thread stands still {stalls.summary.median:.3g} times in 10 s{named}",
-            evidence,
-            None,
-            "do that work in pieces that leave room for a frame (16 ms), or in a worker; memoise what does not change",
-            "synapse-perf ui-fps again: no stalls",
-            "main_thread_stalls: 0 in 10 s",
-        ),
-    )
-
-
-def _name_of(script: Mapping[str, Json]) -> str:
-    name, invoker = str(script.get("name") or ""), str(script.get("invoker") or "")
-    file = str(script.get("source") or "").rsplit("/", 1)[-1]
-    return " ".join(part for part in (name or invoker, f"({file})" if file else "") if part)
+def judged_on_this_machine(checks: Sequence[Check], metrics: Sequence[Metric], rate: float) -> list[Check]:
+    """A crowded machine adds stalls and takes none away: what passes, passes; nothing else can be told on it."""
+    reason = why_unfit(metrics, rate)
+    named = [replace(check, reason=f"{_JUDGED[check.metric.partition('{')[0]]}: {check.reason}") for check in checks]
+    if reason is None:
+        return named
+    return [
+        replace(check, status="not-comparable", reason=reason) if check.status in ("fail", "inconclusive") else check
+        for check in named
+    ]

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from synapse_perf.benchmarks.context import BenchmarkFailed, Context
 from synapse_perf.samples import Fact, FailureKind, Measurement, MetricDefinition, Sample
 
 if TYPE_CHECKING:
+    from synapse_perf.outside.health_poller import Readiness
     from synapse_perf.outside.started_service import StartedService
 
 FIRST_IMPORT = None
@@ -22,85 +23,155 @@ METRICS = {
     for metric in (
         MetricDefinition("service_startup_time", "s", "lower", "the order to start until the health URL is ready"),
         MetricDefinition("phase_time", "s", "lower", "time of one part of a start"),
+        MetricDefinition("moment_time", "s", "lower", "the order to start until one service of several got there"),
     )
 }
 
 
 def measure(context: Context) -> Iterator[Sample]:
     """One sample per start."""
-    from synapse_perf.outside.model_server import is_port_taken
-
-    url: str = context.workload["url"]
     while True:
-        if is_port_taken(url):
-            raise BenchmarkFailed("error", f"something already listens at {url}", "stop it, or choose another port")
-        yield _start_once(context, url)
+        if context.workload["kind"] == "empty":
+            sample = _start_empty(context)
+            if sample is None:
+                return
+            yield sample
+        else:
+            yield _start_once(context)
 
 
-def _start_once(context: Context, url: str) -> Sample:
-    from synapse_perf.outside.health_poller import Condition, NotReady, wait_until_ready
+def _start_once(context: Context) -> Sample:
+    from synapse_perf.outside.health_poller import Condition, NotReady, is_taken, wait_until_ready
     from synapse_perf.outside.started_service import ServiceEnded
 
     workload = context.workload
+    url: str = workload["url"]
+    if is_taken(url):
+        raise BenchmarkFailed("error", f"something already listens at {url}", "stop it, or choose another port")
     condition = Condition(*workload["condition"]) if workload.get("condition") else None
     service = _service(context)
     context.stage("starting the service")
     ordered_ns = time.perf_counter_ns()
     try:
-        stamps = service.start()
+        service.start()
         if service.pid is not None:
             context.process_started(service.pid)
         context.stage("waiting until it is ready")
         ready = wait_until_ready(
             url, workload["patience_s"], condition, service.check, takes_html=workload.get("takes_html", False)
         )
+        if workload.get("times_imports"):
+            _note_imports(context, service, (ready.ready_ns - ordered_ns) * 1e-9)
+        return _sample(service, ordered_ns, ready)
     except OSError as error:
-        told = f"cannot start {workload['words'][0]}: {error.strerror}"
-        raise BenchmarkFailed("error", told, "give its full path") from error
+        cause = f"cannot start {_program(workload)}: {error.strerror or error}"
+        raise BenchmarkFailed("error", cause, "give its full path") from error
     except ServiceEnded as error:
         raise BenchmarkFailed("error", str(error), "see what it said last", error.last_lines) from error
     except NotReady as error:
         kind: FailureKind = "time-out" if error.is_timeout else "error"
         raise BenchmarkFailed(kind, str(error), error.remedy, service.last_lines()) from error
     finally:
-        context.stage("removing what was started")
         service.remove()
         if service.pid is not None:
             context.process_ended(service.pid)
-    moments = {**stamps, "first_byte": ready.first_byte_ns, "ready": ready.ready_ns}
+
+
+def _sample(service: StartedService, ordered_ns: int, ready: Readiness) -> Sample:
+    moments = {**service.phases(), "first_byte": ready.first_byte_ns, "ready": ready.ready_ns}
     values = [Measurement("service_startup_time", (ready.ready_ns - ordered_ns) * 1e-9)]
     began_ns = ordered_ns
     for phase, ended_ns in moments.items():
-        # A service may answer before the order to start it has returned.
-        values.append(Measurement("phase_time", max(ended_ns - began_ns, 0) * 1e-9, {"phase": phase}))
-        began_ns = max(ended_ns, began_ns)
+        # A service may answer before the order to start it has returned; all of it is over when it is ready.
+        ended_ns = min(max(ended_ns, began_ns), ready.ready_ns)
+        values.append(Measurement("phase_time", (ended_ns - began_ns) * 1e-9, {"phase": phase}))
+        began_ns = ended_ns
+    for service_name, moment, at_ns in service.parts():
+        labels = {"service": service_name, "moment": moment}
+        values.append(Measurement("moment_time", max(at_ns - ordered_ns, 0) * 1e-9, labels))
     facts: dict[str, Fact] = {"questions": ready.questions, "steady_s": (ready.steady_ns - ready.ready_ns) * 1e-9}
     return Sample(tuple(values), facts)
 
 
+def _start_empty(context: Context) -> Sample | None:
+    """What the engine takes for a container in which nothing happens; None where the image cannot have one."""
+    from synapse_perf.outside.started_container import EMPTY_COMMANDS, StartedContainer
+    from synapse_perf.outside.started_service import ServiceEnded
+
+    workload, client = context.workload, _client()
+    for entrypoint, is_init in EMPTY_COMMANDS:
+        container = StartedContainer(
+            client,
+            workload["image"],
+            run=workload["run"],
+            entrypoint=entrypoint,
+            is_init=is_init,
+            network=workload["network"],
+        )
+        context.at_end(container.remove)
+        context.stage("starting an empty container")
+        ordered_ns = time.perf_counter_ns()
+        try:
+            container.start()
+        except ServiceEnded as error:
+            context.facts["no_empty_container"] = str(error)
+            continue
+        finally:
+            container.remove()
+        context.facts.pop("no_empty_container", None)
+        return _empty_sample(ordered_ns, container.phases())
+    return None
+
+
+def _empty_sample(ordered_ns: int, phases: dict[str, int]) -> Sample:
+    values = [Measurement("service_startup_time", (phases["start"] - ordered_ns) * 1e-9)]
+    values.append(Measurement("phase_time", (phases["create"] - ordered_ns) * 1e-9, {"phase": "create"}))
+    values.append(Measurement("phase_time", (phases["start"] - phases["create"]) * 1e-9, {"phase": "start"}))
+    return Sample(tuple(values), {})
+
+
+def _note_imports(context: Context, service: StartedService, start_s: float) -> None:
+    from synapse_perf.outside.import_times import read_import_times
+
+    times = read_import_times(service.output())
+    if times is not None:
+        context.facts["imports"] = {**times._asdict(), "start_s": start_s}
+
+
 def _service(context: Context) -> StartedService:
+    """All that may have to be removed is known to the context before anything is started."""
+    from synapse_perf.outside.import_times import VARIABLE
+
     workload = context.workload
+    env: dict[str, str] = {**workload["env"], **({VARIABLE: "1"} if workload.get("times_imports") else {})}
+    service: StartedService
     if workload["kind"] == "command":
         from synapse_perf.outside.started_command import StartedCommand
 
-        command = StartedCommand(workload["words"], workload["env"])
-        context.at_end(command.remove)
-        return command
-    from synapse_perf.outside.started_container import ContainerEngineMissing, StartedContainer, connect
+        service = StartedCommand(workload["words"], env)
+    elif workload["kind"] == "compose":
+        from synapse_perf.outside.started_compose import StartedCompose
+
+        names = {name: workload[name] for name in ("run", "service", "judged")}
+        service = StartedCompose(_client(), workload["tool"], workload["text"], env=workload["env"], **names)
+    else:
+        from synapse_perf.outside.started_container import StartedContainer
+
+        ports = {inside: (host, int(port)) for inside, (host, port) in workload["ports"].items()}
+        names = {name: workload[name] for name in ("run", "network")}
+        service = StartedContainer(_client(), workload["image"], ports=ports, env=env, **names)
+    context.at_end(service.remove)
+    return service
+
+
+def _client() -> Any:
+    from synapse_perf.outside.container_engine import ContainerEngineMissing, connect
 
     try:
-        client = connect()
+        return connect()
     except ContainerEngineMissing as error:
         raise BenchmarkFailed("error", str(error), error.remedy) from error
-    ports = {inside: (host, int(port)) for inside, (host, port) in workload["ports"].items()}
-    container = StartedContainer(
-        client,
-        workload["image"],
-        command=workload["words"] or None,
-        ports=ports,
-        env=workload["env"],
-        network=workload["network"],
-        run=workload["run"],
-    )
-    context.at_end(container.remove)
-    return container
+
+
+def _program(workload: Any) -> str:
+    return str((workload.get("words") or workload.get("tool") or [workload.get("image")])[0])

@@ -1,16 +1,18 @@
 """How smoothly does a page run in a real browser: what was shown, and how often did its main thread stand still?
 
 One fresh browser for each process. Before and after the page the same browser shows a control page that does next to
-nothing: where that one stalls, the machine is what is measured.
+nothing: where that one stalls, the machine is what is measured. The first sample is about the page, the next ones are
+its frames, each with who held it up, and its interactions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+import asyncio
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 from synapse_perf.benchmarks.context import BenchmarkFailed, Context
-from synapse_perf.samples import Fact, Measurement, MetricDefinition, Sample
+from synapse_perf.samples import Fact, Labels, Measurement, MetricDefinition, Sample
 
 FIRST_IMPORT = None
 METRICS = {
@@ -18,99 +20,218 @@ METRICS = {
     for metric in (
         MetricDefinition("frame_rate", "1/s", "higher", "frames that the compositor showed"),
         MetricDefinition(
-            "main_thread_stalls", "1", "lower", "frames that came more than 33.4 ms after the last, in 10 s"
+            "main_thread_stalls", "1", "lower", "frames later than 33.4 ms, most of it work on the main thread, in 10 s"
         ),
-        MetricDefinition("frame_gap", "s", "lower", "the longest time between two frames of the main thread"),
+        MetricDefinition("frame_interval", "s", "none", "time between two frames of the main thread"),
+        MetricDefinition("interaction_latency", "s", "lower", "from an input to the next frame, 16 ms at least"),
+        MetricDefinition("interaction_processing", "s", "lower", "what of that the page's handlers took"),
+        MetricDefinition("layout_shift", "1", "lower", "the worst window of layout shifts without input"),
     )
 }
-CONTROL_S = 2.0
-SETTLE_MS = 1000
 PER_S = 10.0
-LONGEST_SHOWN = 5
+ANIMATED_PER_S = 10.0  # frames that were due: below it the page changes now and then, and has no rate
+MAIN_THREAD_SHARE = 0.5  # of a late frame: below it the main thread was waiting, and rendering was late
+SCENARIO_S = 60.0
+SAMPLES_AT_MOST = 1_000_000  # a trial ends with its last frame, however many there are
+CLOCKS = {"script": "ScriptDuration", "layout": "LayoutDuration", "style": "RecalcStyleDuration", "all": "TaskDuration"}
+
+
+class _Look(NamedTuple):
+    """All that one browser told."""
+
+    labels: Labels
+    controls: list[dict[str, Any]]
+    recorded: dict[str, Any]
+    trace: bytes
+    profile: dict[str, Any]
+    contents: dict[str, Any]
+    facts: dict[str, Fact]
 
 
 def measure(context: Context) -> Iterator[Sample]:
-    """One sample a browser."""
-    from synapse_perf.outside.browser import BrowserMissing, launched
+    """The samples of one browser."""
+    from synapse_perf.benchmarks.page_failure import told_failures
+
+    with told_failures():
+        look = asyncio.run(_look(context))
+    yield from _samples(look)
+
+
+async def _look(context: Context) -> _Look:
+    from synapse_perf.outside.browser import draws_in_software, launched
+    from synapse_perf.outside.opened_page import OpenedPage
 
     workload = context.workload
     context.stage("starting the browser")
-    try:
-        with launched(workload["chromium"], uses_gpu=workload["uses_gpu"]) as browser:
-            yield _visit(context, browser)
-    except BrowserMissing as error:
-        raise BenchmarkFailed("error", str(error), error.remedy) from error
-
-
-def _visit(context: Context, browser: Any) -> Sample:
-    from playwright.sync_api import Error
-
-    from synapse_perf.outside.frame_recorder import CONTROL_PAGE
-
-    page = browser.new_page(viewport={"width": 1280, "height": 720})
-    page.on("dialog", lambda dialog: dialog.dismiss())
-    thrown: list[str] = []
-    page.on("pageerror", lambda error: thrown.append(str(error).splitlines()[0]))
-    try:
+    async with launched(
+        workload["chromium"],
+        uses_gpu=workload["uses_gpu"],
+        started=context.process_started,
+        ended=context.process_ended,
+        at_end=context.at_end,
+    ) as browser:
+        rendering = "software" if await draws_in_software(browser) else "gpu"
+        context.facts["browser"] = browser.version
         context.stage("looking at the control page")
-        page.set_content(CONTROL_PAGE)
-        before = _record(page, CONTROL_S)
+        before = await _control(browser, workload["control_s"])
         context.stage("opening the page")
-        answer = page.goto(context.workload["url"], wait_until="load", timeout=context.workload["patience_s"] * 1000)
-        page.wait_for_timeout(SETTLE_MS)
+        opened = await OpenedPage.in_browser(browser)
+        await opened.open(workload["url"], workload["patience_s"], workload["settle_s"])
         context.stage("recording its frames")
-        sample_of, trace = _record_traced(browser, page, context.workload["seconds"])
+        recorded, trace, profile, spent = await _recorded(browser, opened, workload)
+        contents = await opened.answered(opened.page.evaluate(_contents()))
+        facts = _facts_of(spent, recorded, opened)
+        context.facts["warnings"] = opened.warnings
+        await opened.page.context.close()
         context.stage("looking at the control page again")
-        page.goto("about:blank")
-        page.set_content(CONTROL_PAGE)
-        after = _record(page, CONTROL_S)
-    except Error as error:
-        told = str(error).splitlines()[0]
-        raise BenchmarkFailed("error", f"{context.workload['url']}: {told}", "open it in a browser by hand") from error
-    context.facts["status"] = answer.status if answer is not None else None
-    context.facts["thrown"] = thrown[:5]
-    context.facts["browser"] = browser.version
-    return _sample(context, sample_of, trace, [before, after])
+        after = await _control(browser, workload["control_s"])
+    return _Look({"rendering": rendering}, [before, after], recorded, trace, profile, contents, facts)
 
 
-def _record(page: Any, seconds: float) -> dict[str, Any]:
-    from synapse_perf.outside.frame_recorder import RECORD
+def _contents() -> str:
+    from synapse_perf.outside.page_contents import CONTENTS
 
-    recorded: dict[str, Any] = page.evaluate(RECORD, seconds * 1000)
+    return CONTENTS
+
+
+async def _control(browser: Any, seconds: float) -> dict[str, Any]:
+    """The frames of a page that does next to nothing, in a tab of its own."""
+    from synapse_perf.outside.frame_recorder import CONTROL_PAGE
+    from synapse_perf.outside.opened_page import OpenedPage
+
+    opened = await OpenedPage.in_browser(browser)
+    await opened.page.set_content(CONTROL_PAGE)
+    recorded = await _record(opened, seconds)
+    await opened.page.context.close()
     return recorded
 
 
-def _record_traced(browser: Any, page: Any, seconds: float) -> tuple[dict[str, Any], bytes]:
+async def _record(opened: Any, seconds: float, more_s: float = 0.0) -> dict[str, Any]:
+    from synapse_perf.outside.frame_recorder import NO_FRAME_MS, RECORD
+
+    asked = {"duration_ms": seconds * 1000, "no_frame_ms": NO_FRAME_MS}
+    expected_s = seconds + more_s + NO_FRAME_MS / 1000
+    recorded: dict[str, Any] = await opened.answered(opened.page.evaluate(RECORD, asked), expected_s)
+    return recorded
+
+
+async def _recorded(
+    browser: Any, opened: Any, workload: Mapping[str, Any]
+) -> tuple[dict[str, Any], bytes, dict[str, Any], tuple[dict[str, float], dict[str, float]]]:
+    """What the page's script, the compositor, the profiler and the renderer's counters each say of the same seconds."""
+    from synapse_perf.outside.cpu_profile import INTERVAL_US
     from synapse_perf.outside.frame_recorder import TRACE_CATEGORIES
 
-    browser.start_tracing(page=page, categories=list(TRACE_CATEGORIES))
+    session = opened.session
+    await session.send("Profiler.enable")
+    await session.send("Profiler.setSamplingInterval", {"interval": INTERVAL_US})
+    await browser.start_tracing(page=opened.page, categories=list(TRACE_CATEGORIES))
     try:
-        recorded = _record(page, seconds)
+        await opened.answered(session.send("Profiler.start"))
+        before = await opened.metrics()
+        if workload.get("scenario"):
+            recorded = await _with_scenario(opened, workload["scenario"], workload["seconds"])
+        else:
+            recorded = await _record(opened, workload["seconds"])
+        after = await opened.metrics()
+        told = await opened.answered(session.send("Profiler.stop"))
     finally:
-        trace: bytes = browser.stop_tracing()
-    return recorded, trace
+        trace: bytes = await browser.stop_tracing()
+    return recorded, trace, told["profile"], (before, after)
 
 
-def _sample(context: Context, recorded: dict[str, Any], trace: bytes, controls: list[dict[str, Any]]) -> Sample:
-    from synapse_perf.outside.frame_recorder import missed_frames, shown_frames, stalls
+async def _with_scenario(opened: Any, path: str, seconds: float) -> dict[str, Any]:
+    """The recording goes on until the scenario has ended as well."""
+    from synapse_perf.outside.scenario_run import run_scenario
 
-    seconds = recorded["duration_ms"] / 1000
-    found = stalls(recorded["gaps"])
-    shown = shown_frames(trace)
-    values = [
-        Measurement("main_thread_stalls", len(found) * PER_S / seconds),
-        Measurement("frame_gap", max(recorded["gaps"][1:], default=0.0) / 1000),
-    ]
-    if shown is not None:
-        values.insert(0, Measurement("frame_rate", shown.rate))
-    context.facts["stalls_ms"] = [round(one, 1) for one in found]
-    context.facts["tasks"] = sorted(recorded["tasks"], key=lambda task: -task["ms"])[:LONGEST_SHOWN]
-    context.facts["gaps_ms"] = [round(one, 1) for one in recorded["gaps"]]
-    facts: dict[str, Fact] = {
-        "control_stalls": sum(len(stalls(one["gaps"])) for one in controls),
-        "missed_frames": missed_frames(recorded["frames"]),
-        "dropped_frames": shown.dropped if shown is not None else None,
+    await opened.answered(opened.page.evaluate("() => { window.synapsePerfBusy = true }"))
+    recording = asyncio.create_task(_record(opened, seconds, SCENARIO_S))
+    try:
+        await run_scenario(opened.page, path, SCENARIO_S)
+        await opened.answered(opened.page.evaluate("() => { window.synapsePerfBusy = false }"))
+        return await recording
+    finally:
+        recording.cancel()
+
+
+def _facts_of(
+    spent: tuple[dict[str, float], dict[str, float]], recorded: dict[str, Any], opened: Any
+) -> dict[str, Fact]:
+    """What the page consists of, and what its main thread was busy with while it was recorded."""
+    before, after = spent
+    seconds = after["Timestamp"] - before["Timestamp"] or 1.0
+    shares = {f"{name}_share": (after[key] - before[key]) / seconds for name, key in CLOCKS.items()}
+    scripts = opened.scripts.sizes()
+    return {
+        "seconds": recorded["duration_ms"] / 1000,
         "is_hidden": recorded["hidden"],
-        "nodes": recorded["nodes"],
+        **shares,
+        "load_script_s": before["ScriptDuration"],
+        "nodes": int(after["Nodes"]),
+        "listeners": int(after["JSEventListeners"]),
+        "scripts": scripts.files,
+        "script_bytes": scripts.size_bytes,
+        "script_transferred_bytes": scripts.transferred_bytes,
+        "largest_scripts": scripts.largest,
+        "is_development": scripts.is_development,
     }
-    return Sample(tuple(values), facts)
+
+
+# --- what it adds up to ----------------------------------------------------------------------------------------------
+
+
+def _samples(look: _Look) -> Iterator[Sample]:
+    from synapse_perf.outside.frame_recorder import read_trace, stalls
+    from synapse_perf.outside.page_contents import interactions, layout_shift
+
+    if len(look.recorded["gaps"]) < 2:
+        raise BenchmarkFailed("error", "the browser drew no frame of the page", "is the page hidden, or a download?")
+    shown = read_trace(look.trace)
+    frames = list(_frames(look, shown.begin_us if shown else None))
+    stalled = sum("held_by" in facts for _, facts in frames)
+    shift, after_input = layout_shift(look.contents["shifts"])
+    seconds = look.recorded["duration_ms"] / 1000
+    values = [Measurement("main_thread_stalls", stalled * PER_S / seconds, look.labels)]
+    if shown is not None and shown.presented + shown.dropped >= ANIMATED_PER_S * shown.seconds:
+        variant = {} if look.labels["rendering"] == "gpu" else {"variant": "software"}
+        values.append(Measurement("frame_rate", shown.rate, {**look.labels, **variant}))
+    values.append(Measurement("layout_shift", shift))
+    chosen = look.contents["list"]
+    facts: dict[str, Fact] = {
+        **look.facts,
+        "control_stalls": sum(len(stalls(one["gaps"])) for one in look.controls),
+        "control_rate": min(len(one["gaps"]) / (one["duration_ms"] / 1000 or 1.0) for one in look.controls),
+        "dropped_frames": shown.dropped if shown is not None else None,
+        "elements": look.contents["elements"],
+        "list": f"{chosen['tag']}{chosen['name']}"[:60],
+        "list_items": chosen["items"],
+        "list_outside": chosen["outside"],
+        "shift_after_input": after_input,
+    }
+    yield Sample(tuple(values), facts)
+    for interval_s, about in frames:
+        yield Sample((Measurement("frame_interval", interval_s, look.labels),), about)
+    for one in interactions(look.contents):
+        latency = Measurement("interaction_latency", one.ms / 1000)
+        yield Sample((latency, Measurement("interaction_processing", one.processing_ms / 1000)), {"event": one.event})
+
+
+def _frames(look: _Look, begin_us: float | None) -> Iterator[tuple[float, dict[str, Fact]]]:
+    """Each frame with how long it came after the last; a late one with what the main thread did meanwhile."""
+    from synapse_perf.outside.cpu_profile import CpuProfile
+    from synapse_perf.outside.frame_recorder import STALL_MS
+
+    profile = CpuProfile(look.profile)
+    gaps = look.recorded["gaps"]
+    end_us = (begin_us or 0.0) + gaps[0] * 1000
+    for gap in gaps[1:]:
+        end_us += gap * 1000
+        facts: dict[str, Fact] = {}
+        if gap > STALL_MS and begin_us is not None:
+            held = profile.held(end_us - gap * 1000, end_us)
+            facts["busy_s"] = held.busy_ms / 1000
+            if held.by is not None and held.busy_ms > MAIN_THREAD_SHARE * gap:
+                facts |= {"held_by": held.by.function, "file": held.by.file, "line": held.by.line}
+                facts |= {"held_s": held.by_ms / 1000}
+                facts |= {"called_by": held.called_by.function if held.called_by else None}
+        yield gap / 1000, facts

@@ -1,17 +1,22 @@
 """How long do messages over WebSocket connections take, each counted from the moment at which it was due?
 
-One run for each process: connections, warm-up messages that count for nothing, then the schedule. A message without an
-answer counts with the time that was waited for it.
+One run for each process: connections, what the server sends by itself, warm-up messages that count for nothing, the
+schedule, and then the protocol's own pings, which tell what of it the network and the server's event loop take. A
+message without an answer counts with the time that was waited for it. A URL may be polled all the while.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from typing import Any
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
 
 from synapse_perf.benchmarks.context import BenchmarkFailed, Context
 from synapse_perf.samples import Fact, Measurement, MetricDefinition, Sample
+
+if TYPE_CHECKING:
+    from synapse_perf.outside.websocket_schedule import Exchange, Schedule
 
 FIRST_IMPORT = None
 METRICS = {
@@ -21,66 +26,122 @@ METRICS = {
         MetricDefinition("phase_time", "s", "lower", "connecting, with the handshake"),
     )
 }
-TRIGGER_TIMEOUT_S = 5.0
+PING = {"mode": "ping", "variant": "protocol ping"}
 
 
 def measure(context: Context) -> Iterator[Sample]:
-    """A sample for each message of the run."""
-    from synapse_perf.outside.websocket_schedule import ConnectFailed
+    """A sample for each message of the run, and one for each ping beside it."""
+    from synapse_perf.outside.websocket_connections import ConnectionLost
 
     try:
-        yield from asyncio.run(_run(context))
-    except ConnectFailed as error:
+        samples, ended = asyncio.run(_run(context))
+    except ConnectionLost as error:
         raise BenchmarkFailed("error", str(error), error.remedy) from error
+    yield from samples
+    if ended:
+        raise BenchmarkFailed("error", ended, "see the server's log")
 
 
-async def _run(context: Context) -> list[Sample]:
-    from synapse_perf.outside.websocket_schedule import Exchange, close_all, connect_all, drain
+async def _run(context: Context) -> tuple[list[Sample], str]:
+    """The samples, and if connections ended on the way, what is told of them."""
+    from synapse_perf.outside.websocket_connections import close_all, connect_all, drain
 
     workload = context.workload
     context.stage(f"connecting {workload['connections']}")
     connections, connected_s = await connect_all(workload["url"], workload["connections"], workload["patience_s"])
+    stopping = asyncio.Event()
+    polling = asyncio.create_task(_poll(context, stopping)) if workload["load_url"] else None
     try:
-        drained = await drain(connections)
-        await _exchanges(context, connections, workload["warmups"])
+        drained = await drain(workload["url"], connections)
+        messages = _Messages(context, connections)
+        await messages.exchange(workload["warmups"])
         context.stage(f"{workload['count']} messages at {workload['rate']:g} a second")
-        exchanges: list[Exchange] = await _exchanges(context, connections, workload["count"])
+        exchanges = await messages.exchange(workload["count"])
+        pings = await messages.ping(workload["pings"]) if workload["pings"] and not messages.told_ended() else []
     finally:
+        stopping.set()
+        if polling is not None:
+            await polling
         await close_all(connections)
-    patience_s = workload["patience_s"]
-    samples = [_sample(one, patience_s) for one in exchanges]
-    first = samples[0]
+    samples = [_sample(one, workload["patience_s"], {}) for one in exchanges]
+    samples += [_sample(one, workload["patience_s"], PING) for one in pings]
     connects = tuple(Measurement("phase_time", value, {"phase": "connect"}) for value in connected_s)
-    context.facts["lost"] = sum(one.received_ns is None for one in exchanges)
-    context.facts["errors"] = sorted({one.error for one in exchanges if one.error})[:5]
-    context.facts["drained"] = drained
+    samples[0] = Sample((*samples[0].values, *connects), samples[0].facts)
+    lost = [one for one in exchanges if one.is_lost]
+    context.facts["lost"] = len(lost)
+    context.facts["errors"] = sorted({one.error for one in lost if one.error})[:5]
+    context.facts["drained"], context.facts["is_quiet"] = drained
     context.facts["lateness_s"] = [one.lateness_s for one in exchanges]
-    return [Sample((*first.values, *connects), first.facts), *samples[1:]]
+    return samples, messages.told_ended()
 
 
-def _sample(exchange: Any, patience_s: float) -> Sample:
-    is_lost = exchange.received_ns is None
-    waited_s = patience_s if is_lost else (exchange.received_ns - exchange.intended_ns) * 1e-9
-    facts: dict[str, Fact] = {"lateness_s": exchange.lateness_s, "is_lost": is_lost}
-    return Sample((Measurement("websocket_latency", waited_s),), facts)
+class _Messages:
+    """The messages of one mode over these connections."""
+
+    def __init__(self, context: Context, connections: list[Any]) -> None:
+        self._workload = context.workload
+        self._connections = connections
+        self._ended: dict[int, str] = {}
+
+    async def exchange(self, count: int) -> list[Exchange]:
+        from synapse_perf.outside.paced_requests import HttpCaller
+        from synapse_perf.outside.websocket_schedule import marked
+
+        workload = self._workload
+        if workload["mode"] == "ping":
+            return await self.ping(count)
+        schedule = self._schedule(count)
+        if workload["mode"] == "echo":
+            exchanges = await schedule.echo(workload["message"])
+        else:
+            url, body = workload["trigger"], workload["trigger_body"]
+            with closing(HttpCaller(workload["patience_s"])) as caller:
+
+                async def trigger(mark: str) -> None:
+                    sent = marked(body, mark) if body else ""
+                    await caller.call("POST", url.replace("{mark}", mark), sent)
+
+                exchanges = await schedule.events(trigger)
+        self._ended.update(schedule.ended)
+        return exchanges
+
+    async def ping(self, count: int) -> list[Exchange]:
+        schedule = self._schedule(count)
+        exchanges = await schedule.pings()
+        self._ended.update(schedule.ended)
+        return exchanges
+
+    def told_ended(self) -> str:
+        if not self._ended:
+            return ""
+        count = len(self._ended)
+        of = f" ({count} of {len(self._connections)} connections)" if len(self._connections) > 1 else ""
+        return f"{next(iter(self._ended.values()))}, while messages were sent{of}"
+
+    def _schedule(self, count: int) -> Schedule:
+        from synapse_perf.outside.websocket_schedule import Schedule
+
+        workload = self._workload
+        return Schedule(self._connections, rate=workload["rate"], count=count, patience_s=workload["patience_s"])
 
 
-async def _exchanges(context: Context, connections: list[Any], count: int) -> list[Any]:
-    from synapse_perf.outside.websocket_schedule import Schedule
+def _sample(exchange: Exchange, patience_s: float, labels: dict[str, str]) -> Sample:
+    """Of an event for many, the last arrival counts; the first and the middle one are noted."""
+    facts: dict[str, Fact] = {"lateness_s": exchange.lateness_s, "is_lost": exchange.is_lost}
+    if exchange.expected > 1 and not exchange.is_lost:
+        facts |= {"first_s": exchange.after_s(0), "middle_s": exchange.after_s(exchange.expected // 2)}
+    took_s = patience_s if exchange.is_lost else exchange.after_s(-1)
+    return Sample((Measurement("websocket_latency", took_s, labels),), facts)
+
+
+async def _poll(context: Context, stopping: asyncio.Event) -> None:
+    from synapse_perf.outside.paced_requests import poll
 
     workload = context.workload
-    schedule = Schedule(connections, rate=workload["rate"], count=count, patience_s=workload["patience_s"])
-    if workload["mode"] == "ping":
-        return await schedule.pings()
-    if workload["mode"] == "echo":
-        return await schedule.echo(workload["message"])
-    return await schedule.events(lambda mark: asyncio.to_thread(_trigger, workload["trigger"], mark))
-
-
-def _trigger(url: str, mark: str) -> None:
-    """Order the server to send an event that holds the mark."""
-    import urllib.request
-
-    request = urllib.request.Request(url.replace("{mark}", mark), method="POST", data=b"")  # noqa: S310 - checked
-    with urllib.request.urlopen(request, timeout=TRIGGER_TIMEOUT_S) as answer:  # noqa: S310
-        answer.read()
+    polled = await poll(workload["load_url"], workload["load_rate"], workload["load_timeout_s"], stopping)
+    context.facts["load"] = {
+        "took_s": polled.took_s,
+        "failed": polled.failed,
+        "error": polled.first_error,
+        "skipped": polled.skipped,
+    }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from synapse_perf.commands.options import CommonOptions
 from synapse_perf.commands.retrieval_options import RetrievalOptions, SourceOptions, TuneOptions
-from synapse_perf.errors import ExitCode, InputError
+from synapse_perf.errors import ExitCode, InputError, NothingNamedError
 
 if TYPE_CHECKING:
     from synapse_perf.analyze.retrieval_plan import RetrievalRequest
@@ -24,17 +24,19 @@ def bench_cgrag(
     """Benchmark retrieval: text of a query to the packed context, cold and warm, stage by stage."""
     from synapse_perf.commands.conclude import check_outputs, load_baseline
     from synapse_perf.commands.measuring import effort_of
+    from synapse_perf.commands.profile_choice import profile_of
     from synapse_perf.commands.retrieval_preparation import PreparationInterrupted
-    from synapse_perf.commands.retrieval_request import budget_of, retrieval_request, sources_of
+    from synapse_perf.commands.retrieval_request import SOURCES, budget_of, retrieval_request, sources_of
     from synapse_perf.commands.streams import tell
-    from synapse_perf.engine import Engine
-    from synapse_perf.profiles import load_profile
+    from synapse_perf.engine import INDEX_COMMAND, Engine
 
     check_outputs(common)
     baseline = load_baseline(common, "bench-cgrag")
-    profile = load_profile(common.profile)
+    profile = profile_of(common)
     effort_of(profile, common)  # what is wrong with it is told before hours are spent on embedding
     source = sources_of(source, profile.bench_cgrag)
+    if "index" in profile.lacking and all(getattr(source, name) is None for name in SOURCES):
+        raise NothingNamedError(profile.lacking["index"], f"make it: {INDEX_COMMAND}; or search a --corpus")
     engine = Engine(source.engine) if source.engine is not None else None
     request = retrieval_request(common, retrieval, profile.bench_cgrag, engine.settings() if engine else None)
     try:

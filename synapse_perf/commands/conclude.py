@@ -60,18 +60,14 @@ def load_baseline(options: CommonOptions, benchmark: str) -> Result | None:
 def conclude(result: Result, baseline: Result | None, options: CommonOptions, ending: Ending) -> int:
     """Save first, so that nothing that was measured is lost by what comes after; then try every output."""
     with HeldInterrupts(again=ending.is_interrupted) as held:
-        from synapse_perf.analyze.leak_compare import compare_runs
-        from synapse_perf.analyze.verdict import exit_code, overall_verdict
+        from synapse_perf.analyze.verdict import exit_code
         from synapse_perf.atomic_files import write_atomically
         from synapse_perf.report.render import render, write_output
 
-        if baseline is not None:
-            comparisons = compare_runs(result, baseline)
-            verdict = overall_verdict(result.checks, comparisons, ending.required, result.leaks)
-            result = replace(result, comparisons=comparisons, verdict=verdict)
-        result = without_private_words(result)
+        result = without_private_words(compared(result, baseline, ending.required))
         if isinstance(options, PartOptions):
             options.collected.append(result)
+            _tell_failures(result, options)
             return exit_code(
                 result, interrupted=held.is_interrupted, wrong_input=ending.has_wrong_input, required=ending.required
             )
@@ -97,6 +93,18 @@ def conclude(result: Result, baseline: Result | None, options: CommonOptions, en
     )
     codes = {code, ExitCode.MEASUREMENT_FAILED} if undelivered else {code}
     return next(first for first in PRECEDENCE if first in codes)
+
+
+def compared(result: Result, baseline: Result | None, required: Sequence[str]) -> Result:
+    """The result with its changes against the baseline, if there is one, and the verdict that follows."""
+    from synapse_perf.analyze.leak_compare import compare_runs
+    from synapse_perf.analyze.verdict import overall_verdict
+
+    if baseline is None:
+        return result
+    comparisons = compare_runs(result, baseline)
+    verdict = overall_verdict(result.checks, comparisons, required, result.leaks)
+    return replace(result, comparisons=comparisons, verdict=verdict)
 
 
 def _save(result: Result, options: CommonOptions) -> str:

@@ -82,7 +82,7 @@ def _benchmarks(profile: Profile) -> list[str]:
     from synapse_perf.profiles.settings import BenchCgragSettings, ProfileLoadSettings, TierLatencySettings
 
     if profile.run != Profile("").run:
-        return list(profile.run)
+        return [name for name in profile.run if _has_subject(profile, name)]
     has_models = profile.models.source == "named"
     chosen = {
         "profile-load": has_models or profile.profile_load != ProfileLoadSettings(),
@@ -91,3 +91,14 @@ def _benchmarks(profile: Profile) -> list[str]:
         "leak-hunt": bool(profile.leak_hunt.functions),
     }
     return [name for name, is_there in chosen.items() if is_there]
+
+
+def _has_subject(profile: Profile, command: str) -> bool:
+    """Whether the profile names what these commands measure; the others find something by themselves."""
+    named = {
+        "service-startup": ("command", "image", "compose"),
+        "ws-latency": ("url",),
+        "ui-fps": ("url",),
+    }
+    settings = getattr(profile, command.replace("-", "_"))
+    return command not in named or any(getattr(settings, name) is not None for name in named[command])

@@ -26,8 +26,9 @@ def gate_stored(words: Sequence[str], judging: JudgingOptions, measuring: Agains
     from synapse_perf.commands.gate_inputs import load_run, unknown_machines
     from synapse_perf.errors import InputError, MeasurementError
 
-    if measuring.command or measuring.setup:
-        raise InputError("--command is for --against", "add --against REV, such as --against origin/main")
+    given = [name for name in ("command", "profile", "setup") if getattr(measuring, name)]
+    if given:
+        raise InputError(f"--{given[0]} is for --against", "add --against REV, such as --against origin/main")
     if len(words) > 1:
         raise InputError(f"one run at a time: {words[0]}, {words[1]} ...", "or compare two: synapse-perf compare")
     run = words[0]

@@ -35,11 +35,11 @@ def leak_hunt(
     from synapse_perf.commands.leak_hunts import Asked, hunts_of
     from synapse_perf.commands.leak_run import LeakRun
     from synapse_perf.commands.leak_unused import check_used
-    from synapse_perf.profiles import load_profile
+    from synapse_perf.commands.profile_choice import profile_of
 
     check_outputs(common, owning.svg)
     baseline = load_baseline(common, "leak-hunt")
-    asked = Asked(load_profile(common.profile), calling, switching, loading, common, caching, outside, serving)
+    asked = Asked(profile_of(common), calling, switching, loading, common, caching, outside, serving)
     is_named = what or outside.is_asked or caching.cache
     named = (what or []) if is_named else asked.profile.leak_hunt.functions
     check_used(named, asked)

@@ -67,7 +67,7 @@ class LeakRun:
             outputs=tuple(str(path) for path in self.options.output),
             max_time_s=self.max_time_s,
             notes=(
-                "where something grows, twice, four and eight times as many iterations follow, each in a new process",
+                "where something grows, twice and up to 32 times as many iterations follow, each look in a new process",
                 "then one more process tells who holds it, for a quarter of the time at most",
             ),
         )

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from synapse_perf.analyze.load_plan import ModelUnderTest
-from synapse_perf.errors import InputError
+from synapse_perf.errors import InputError, NothingNamedError
 from synapse_perf.model import Failure
 
 if TYPE_CHECKING:
@@ -70,6 +70,8 @@ def _wanted(names: Sequence[str], profile: Profile, *, quiet: bool) -> tuple[lis
         return [_tier_or_name(name, tiers) for name in chosen], profile.name
     if tiers:
         return list(tiers.items()), profile.name
+    if "models" in profile.lacking:  # and others are not measured in their place
+        raise NothingNamedError(profile.lacking["models"], "fetch them, or name models: --model, --tier")
     found = _found(profile)
     if found:
         return [("", str(path)) for path in found], profile.name

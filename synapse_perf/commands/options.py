@@ -107,6 +107,7 @@ class PartOptions(CommonOptions):
 
     collected: list[Any] = field(default_factory=list)  # of Result
     baselines: Mapping[str, Any] = field(default_factory=dict)  # Result by command
+    profile_read: Any = None  # Profile, with what its engine says
 
 
 @dataclass(frozen=True, slots=True)

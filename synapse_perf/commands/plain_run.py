@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from synapse_perf.analyze.stopping import Judgement
     from synapse_perf.commands.options import CommonOptions
     from synapse_perf.measure.session import Outcome
-    from synapse_perf.model import Check, Finding, Json, Metric, MetricDefinition, Result, Subject, Trial
+    from synapse_perf.model import Check, Finding, Json, Leak, Metric, MetricDefinition, Policy, Result, Subject, Trial
     from synapse_perf.profiles import Profile
 
 
@@ -58,11 +58,22 @@ class PlainRun:
     def findings(self, metrics: Sequence[Metric], trials: Sequence[Trial]) -> Sequence[Finding]:  # noqa: ARG002
         return ()
 
+    def noted(self) -> dict[str, Json]:
+        """What the result file tells beside the workload, and what decides nothing of what is comparable."""
+        return {}
+
+    def policy(self) -> Policy:
+        """Which trial comes next; in blocks with one of each arm."""
+        return self.policy_of(self.arms)
+
     def checked(self, checks: Sequence[Check], trials: Sequence[Trial]) -> Sequence[Check]:  # noqa: ARG002
         """The checks, after a look at what makes them worthless."""
         return checks
 
     def warnings(self, trials: Sequence[Trial]) -> Sequence[str]:  # noqa: ARG002
+        return ()
+
+    def leaks(self, trials: Sequence[Trial]) -> tuple[Leak, ...]:  # noqa: ARG002
         return ()
 
     # --- the run -------------------------------------------------------------------------------------------------
@@ -83,18 +94,22 @@ class PlainRun:
         typer.echo(render_plan(plan, self.options.format), nl=False)
         return 0
 
-    def measure(self, baseline: Result | None) -> int:
-        """Measure, judge, report; the exit code."""
+    def policy_of(self, arms: Sequence[Arm]) -> Policy:
+        """These alone, in blocks, until each is decided."""
         from synapse_perf.analyze.sampling import interleaved
         from synapse_perf.analyze.stopping import undecided_by
+
+        undecided = undecided_by(self._judgement, arms)
+        return interleaved(arms, bounds=self.effort.bounds, seed=self.effort.seed, undecided=undecided)
+
+    def measure(self, baseline: Result | None) -> int:
+        """Measure, judge, report; the exit code."""
         from synapse_perf.clock import utc_timestamp
 
         started_at, started_s = utc_timestamp(), time.monotonic()
         bounds = self.effort.bounds
-        undecided = undecided_by(self._judgement, self.arms)
-        policy = interleaved(self.arms, bounds=bounds, seed=self.effort.seed, undecided=undecided)
         planned = sum(arm.repeats or bounds.minimum for arm in self.arms)
-        outcome = carry_out(policy, planned, quiet=self.options.quiet)
+        outcome = carry_out(self.policy(), planned, quiet=self.options.quiet)
         with HeldInterrupts(again=outcome.is_interrupted) as held:
             result = replace(self._result(outcome, started_at), duration_s=time.monotonic() - started_s)
         return conclude(result, baseline, self.options, Ending(held.is_interrupted, False, self.profile.required))
@@ -116,7 +131,7 @@ class PlainRun:
         checks = check_targets(
             metrics, self.effort.targets, confidence=confidence, subject=self.subject, profile=self.profile.name
         )
-        checks = tuple(self.checked(checks, trials))
+        checks, leaks = tuple(self.checked(checks, trials)), self.leaks(trials)
         return Result(
             benchmark=self.benchmark,
             subject=self.subject,
@@ -131,11 +146,12 @@ class PlainRun:
             comparisons=(),
             warnings=(*self.warnings(trials), *warnings_of(trials), *disturbance_warnings(trials)),
             failures=tuple(failures_of(trials)),
-            verdict=overall_verdict(checks, required=self.profile.required),
+            verdict=overall_verdict(checks, required=self.profile.required, leaks=leaks),
             findings=tuple(self.findings(metrics, trials)),
+            leaks=leaks,
         )
 
     def _workload(self) -> dict[str, Json]:
         described = self.described()
         text = json.dumps(described, sort_keys=True)
-        return {**described, "digest": hashlib.sha256(text.encode()).hexdigest()[:16]}
+        return {**described, **self.noted(), "digest": hashlib.sha256(text.encode()).hexdigest()[:16]}

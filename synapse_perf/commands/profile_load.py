@@ -59,11 +59,11 @@ def profile_load(
     from synapse_perf.commands.device_choice import check_device
     from synapse_perf.commands.load_request import load_request
     from synapse_perf.commands.load_run import LoadRun
-    from synapse_perf.profiles import load_profile
+    from synapse_perf.commands.profile_choice import profile_of
 
     check_outputs(common, starts.log)
     baseline = load_baseline(common, "profile-load")
-    profile = load_profile(common.profile)
+    profile = profile_of(common)
     names = (*(models or ()), *loading.model)
     if elsewhere.is_asked_for:
         return profile_elsewhere(elsewhere, names, starts, loading, common, profile, baseline)

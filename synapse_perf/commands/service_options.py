@@ -13,13 +13,20 @@ READY = "When it is ready"
 
 @dataclass(frozen=True, slots=True)
 class ServiceOptions:
-    """One of a command and an image, and the URL that tells."""
+    """One of a command, an image and a compose file, and the URL that tells."""
 
     command: Annotated[
         str | None, option("A command that stays in the foreground, in quotes.", "--command", STARTED, metavar="CMD")
     ] = None
     image: Annotated[
         str | None, option("A container image that is on this machine.", "--image", STARTED, metavar="IMAGE")
+    ] = None
+    compose: Annotated[
+        str | None, option("A compose file; its images are on this machine.", "--compose", STARTED, metavar="FILE")
+    ] = None
+    service: Annotated[
+        str | None,
+        option("Of the compose file, with what it needs. Default: all services.", "--service", STARTED, metavar="NAME"),
     ] = None
     publish: Annotated[
         list[str],
@@ -31,6 +38,9 @@ class ServiceOptions:
     network: Annotated[
         str | None, option("The container's network, such as host.", "--network", STARTED, metavar="NAME")
     ] = None
+    cold: Annotated[bool, option("Also start it with the image's files out of the page cache.", "--cold", STARTED)] = (
+        False
+    )
     url: Annotated[str | None, option("Its health URL.", "--url", READY, metavar="URL")] = None
     ready: Annotated[
         str | None,

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from synapse_perf.errors import InputError
+from synapse_perf.errors import InputError, NothingNamedError
 from synapse_perf.model import Json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from synapse_perf.commands.service_compose import ComposeFile
     from synapse_perf.commands.service_options import ServiceOptions
+    from synapse_perf.outside.container_engine import ImageFiles
+    from synapse_perf.profiles import ServiceStartupSettings
 
 PATIENCE_S = 60.0
+KINDS = ("command", "image", "compose")
+BELONGING = ("service", "publish", "env", "network", "cold")  # to what is started
 _EXAMPLE = "such as http://127.0.0.1:8000/health"
 _PORTS = re.compile(r"(?:(?P<address>[0-9.]+):)?(?P<outside>\d+):(?P<inside>\d+)(?P<kind>/(?:tcp|udp))?")
 
@@ -24,63 +29,156 @@ _PORTS = re.compile(r"(?:(?P<address>[0-9.]+):)?(?P<outside>\d+):(?P<inside>\d+)
 class ServiceRequest:
     """One service, checked; `started` is the label of its rows."""
 
-    started: str  # command or container
+    started: str  # command, container or compose
     name: str
     url: str
+    run: str  # the name that everything bears which is made for it
     workload: Mapping[str, Json] = field(default_factory=dict)
+    client: Any = None  # of the container engine
+    empty: Mapping[str, Json] | None = None  # the workload of an empty container
+    times_imports: Mapping[str, Json] | None = None  # the workload of a start that also times its imports
+    cold: ImageFiles | None = None  # where cold starts are asked for
+    compose: ComposeFile | None = None
+
+    @property
+    def engine(self) -> str:
+        """Of containers; as the report names it."""
+        from synapse_perf.outside.container_engine import engine_version
+
+        return engine_version(self.client) if self.client is not None else ""
 
 
-def service_request(options: ServiceOptions) -> ServiceRequest:
+def service_request(given: ServiceOptions, settings: ServiceStartupSettings) -> ServiceRequest:
     """Raises InputError for what cannot be started or asked."""
+    from synapse_perf.outside.container_owner import new_run
     from synapse_perf.units import parse_duration
 
-    if (options.command is None) == (options.image is None):
-        told = "nothing is named to start" if options.command is None else "both a command and an image are named"
-        raise InputError(f"service-startup: {told}", "give one of --command and --image, and --url")
+    options = with_settings(given, settings)
+    kinds = [kind for kind in KINDS if getattr(options, kind) is not None]
+    if len(kinds) != 1:
+        told = f"both --{kinds[0]} and --{kinds[1]} are given" if kinds else "nothing is named to start"
+        remedy = "give one of --command, --image and --compose, and --url"
+        raise (InputError if kinds else NothingNamedError)(f"service-startup: {told}", remedy)
     if options.url is None:
         raise InputError("service-startup: no --url tells when it is ready", f"give its health URL, {_EXAMPLE}")
-    patience_s = parse_duration(options.ready_timeout) if options.ready_timeout else PATIENCE_S
+    _check_belonging(options, kinds[0])
+    run = new_run()
     common: dict[str, Json] = {
         "url": _checked(options.url),
-        "patience_s": patience_s,
+        "patience_s": parse_duration(options.ready_timeout) if options.ready_timeout else PATIENCE_S,
         "condition": _condition(options.ready),
         "takes_html": options.html,
         "env": _variables(options.env),
+        "run": run,
     }
-    if options.command is not None:
-        return _command(options.command, common, options)
-    assert options.image is not None
-    image: dict[str, Json] = {
-        "kind": "image",
-        "image": options.image,
-        "words": [],
-        "ports": _ports(options.publish),
-        "network": options.network,
-        **common,
-    }
-    _check_engine(options.image)
-    return ServiceRequest("container", options.image, options.url, image)
+    of_kind = {"command": _command, "image": _image, "compose": _compose}[kinds[0]]
+    return of_kind(options, common)
 
 
-def _command(text: str, common: Mapping[str, Json], options: ServiceOptions) -> ServiceRequest:
+def with_settings(given: ServiceOptions, settings: ServiceStartupSettings) -> ServiceOptions:
+    """The options, and where none is given what the profile says, as far as it is about the same thing."""
+    named = any(getattr(given, kind) is not None for kind in KINDS)
+    left_out = (*KINDS, *BELONGING) if named else ()
+    from_profile = {
+        one.name: value
+        for one in fields(given)
+        if not getattr(given, one.name) and one.name not in left_out and (value := getattr(settings, one.name))
+    }
+    lists = {name: list(value) for name, value in from_profile.items() if isinstance(value, tuple)}
+    return replace(given, **{**from_profile, **lists})
+
+
+def _check_belonging(options: ServiceOptions, kind: str) -> None:
+    """Options that mean nothing for what is started."""
+    for name, kinds in (
+        ("publish", ("image",)),
+        ("network", ("image",)),
+        ("cold", ("image", "compose")),
+        ("service", ("compose",)),
+    ):
+        if getattr(options, name) and kind not in kinds:
+            wanted = " or ".join(f"--{one}" for one in kinds)
+            raise InputError(f"--{name} is for {wanted}, not for --{kind}", f"leave it out, or give {wanted}")
+
+
+def _command(options: ServiceOptions, common: dict[str, Json]) -> ServiceRequest:
+    from synapse_perf.outside.container_engine import is_python
     from synapse_perf.outside.server_command import parse_command
 
-    for name, given in (("--publish", options.publish), ("--network", options.network)):
-        if given:
-            raise InputError(f"{name} is for a container", "leave it out, or give --image in place of --command")
-    command = parse_command(text, "--command")
-    workload: dict[str, Json] = {"kind": "command", **common, "words": list(command.words)}
-    workload["env"] = {**command.env, **common["env"]}
-    return ServiceRequest("command", command.name, str(common["url"]), workload)
+    command = parse_command(options.command or "", "--command")
+    env = {**command.env, **common["env"]}
+    workload: dict[str, Json] = {**common, "kind": "command", "words": list(command.words), "env": env}
+    timed = {**workload, "times_imports": True} if is_python(list(command.words)) else None
+    return ServiceRequest("command", command.name, common["url"], common["run"], workload, times_imports=timed)
 
 
-def _check_engine(image: str) -> None:
-    from synapse_perf.outside.started_container import ContainerEngineMissing, check_image, connect
+def _image(options: ServiceOptions, common: dict[str, Json]) -> ServiceRequest:
+    from synapse_perf.outside.container_engine import ContainerEngineMissing, check_image, image_files, runs_python
 
+    image = options.image or ""
+    client = _engine()
     try:
-        check_image(connect(), image)
+        told = check_image(client, image)
     except ContainerEngineMissing as error:
         raise InputError(f"--image {image}: {error}", error.remedy) from error
+    workload: dict[str, Json] = {
+        **common,
+        "kind": "image",
+        "image": image,
+        "ports": _ports(options.publish),
+        "network": options.network,
+    }
+    return ServiceRequest(
+        "container",
+        image,
+        common["url"],
+        common["run"],
+        workload,
+        client=client,
+        empty={**workload, "kind": "empty"},
+        times_imports={**workload, "times_imports": True} if runs_python(told) else None,
+        cold=image_files(told) if options.cold else None,
+    )
+
+
+def _compose(options: ServiceOptions, common: dict[str, Json]) -> ServiceRequest:
+    from synapse_perf.commands.service_compose import compose_file
+    from synapse_perf.outside.container_engine import check_image, image_files
+    from synapse_perf.outside.import_times import VARIABLE
+
+    path = options.compose or ""
+    client = _engine()
+    file = compose_file(client, path, options.service, common["url"], common["run"], common["env"])
+    workload: dict[str, Json] = {
+        **common,
+        "kind": "compose",
+        "tool": list(file.tool),
+        "text": file.text(),
+        "service": options.service,
+        "judged": file.judged,
+    }
+    timed = {**workload, "text": file.text({VARIABLE: "1"}), "times_imports": True}
+    return ServiceRequest(
+        "compose",
+        f"{path} {file.judged or ''}".strip(),
+        common["url"],
+        common["run"],
+        workload,
+        client=client,
+        empty={**common, "kind": "empty", "image": file.image, "network": file.network} if file.image else None,
+        times_imports=timed if file.runs_python else None,
+        cold=image_files(check_image(client, file.image)) if options.cold and file.image else None,
+        compose=file,
+    )
+
+
+def _engine() -> Any:
+    from synapse_perf.outside.container_engine import ContainerEngineMissing, connect
+
+    try:
+        return connect()
+    except ContainerEngineMissing as error:
+        raise InputError(str(error), error.remedy) from error
 
 
 def _checked(url: str) -> str:

@@ -9,12 +9,12 @@ from synapse_perf.commands.service_options import ServiceOptions
 def service_startup(*, service: ServiceOptions, common: CommonOptions) -> int:
     """Time the start of a service, from the order until its health URL says that it is ready, seen from outside."""
     from synapse_perf.commands.conclude import check_outputs, load_baseline
+    from synapse_perf.commands.profile_choice import profile_of
     from synapse_perf.commands.service_request import service_request
     from synapse_perf.commands.service_run import ServiceRun
-    from synapse_perf.profiles import load_profile
 
     check_outputs(common)
     baseline = load_baseline(common, "service-startup")
-    profile = load_profile(common.profile)
-    run = ServiceRun(profile, service_request(service), common)
+    profile = profile_of(common)
+    run = ServiceRun(profile, service_request(service, profile.service_startup), common)
     return run.dry_run() if common.dry_run else run.measure(baseline)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import io
+import json
 import time
 from collections.abc import Sequence
-from dataclasses import fields
-from functools import partial
+from contextlib import redirect_stdout
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
 import typer
 
 from synapse_perf.commands.options import CommonOptions, PartOptions
-from synapse_perf.commands.streams import print_data, tell
-from synapse_perf.commands.suite_parts import MEASURED_BY, call_part
-from synapse_perf.errors import PRECEDENCE, ExitCode, InputError, NotComparableError, SynapsePerfError
+from synapse_perf.commands.streams import tell
+from synapse_perf.commands.suite_parts import MEASURED_BY, UNHEEDED, call_part, shares_of
+from synapse_perf.errors import PRECEDENCE, ExitCode, NothingNamedError, SynapsePerfError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,142 +23,72 @@ if TYPE_CHECKING:
     from synapse_perf.model import Result, Suite
     from synapse_perf.profiles import Profile
 
-HOW: dict[str, str] = {
-    "service-startup": "synapse-perf service-startup --image IMAGE --url URL",
-    "ws-latency": "synapse-perf ws-latency URL",
-    "ui-fps": "synapse-perf ui-fps URL",
-}
-
 
 class SuiteRun:
-    """One run over several commands."""
+    """One run over several commands; `is_chosen`: they were named on the command line, and have to be measurable."""
 
-    def __init__(self, profile: Profile, options: CommonOptions, names: Sequence[str]) -> None:
+    def __init__(
+        self, profile: Profile, options: CommonOptions, names: Sequence[str], *, is_chosen: bool = False
+    ) -> None:
         from synapse_perf.commands.measuring import effort_of
+        from synapse_perf.commands.suite_baseline import baselines_for
+        from synapse_perf.commands.suite_resume import digest_of
         from synapse_perf.units import parse_duration
 
         self.profile = profile
         self.options = options
         self.names = tuple(names)
+        self.is_chosen = is_chosen
         self.targets = effort_of(profile, options).targets
         self.max_time_s = parse_duration(options.max_time) if options.max_time else None
-        self.baselines = self._baselines()
+        self.baselines = baselines_for(self.names, options.baseline)
+        self.digest = digest_of(profile, options)
         self.results: list[Result] = []
-        self.codes: set[ExitCode] = set()
-        self._unmeasured: dict[str, str] = {}  # by command, why
+        self.codes: set[ExitCode] = {ExitCode.PASS}
+        self.unmeasured: dict[str, str] = {}  # by command, why
         self._file: Path | None = None
 
     def dry_run(self) -> int:
         """What each command would do."""
-        codes = [call_part(name, self._part_options(None, dry_run=True)) for name in self.names]
-        return max(codes)
+        shares = shares_of(self.names, self.profile.sampling.max_time_s, self.max_time_s)
+        texts = []
+        for name in self.names:
+            with redirect_stdout(io.StringIO()) as told:
+                self._run_one(name, shares[name] if self.max_time_s is not None else None)
+            texts.append(told.getvalue())
+        if self.options.format == "json":
+            plans = [json.loads(text) for text in texts if text]
+            texts = [json.dumps({"kind": "plans", "plans": plans}, indent=2) + "\n"]
+        typer.echo("\n".join(text for text in texts if text), nl=False)
+        return next(code for code in PRECEDENCE if code in self.codes)
 
     def measure(self, *, is_resumed: bool, alerts: Path | None = None) -> int:
         """Run one after another, judge, report; the exit code."""
         from synapse_perf.commands.interrupts import HeldInterrupts
+        from synapse_perf.commands.suite_ending import conclude_suite
 
-        started_s = time.monotonic()
-        self.results = self._finished_before() if is_resumed else []
-        waiting = [name for name in self.names if name not in {result.benchmark for result in self.results}]
-        for number, name in enumerate(waiting, start=1 + len(self.names) - len(waiting)):
-            left_s = None if self.max_time_s is None else self.max_time_s - (time.monotonic() - started_s)
-            if left_s is not None and left_s <= 0:
-                self._unmeasured[name] = f"--max-time {self.options.max_time} was over before its turn"
-                continue
-            share_s = None if left_s is None else left_s / (len(self.names) - number + 1)
-            self._announce(number, name, share_s)
-            self._run_one(name, share_s)
-            if ExitCode.INTERRUPTED in self.codes:
-                break
+        if is_resumed:
+            self._take_over()
+        try:
+            self._run_all()
+        except KeyboardInterrupt:  # between two commands
+            self.codes.add(ExitCode.INTERRUPTED)
         with HeldInterrupts(again=ExitCode.INTERRUPTED in self.codes) as held:
-            code = self._conclude(alerts)
-        return ExitCode.INTERRUPTED if held.is_interrupted else code
+            suite = self.suite()
+            self.save(suite)
+            self.codes.add(conclude_suite(suite, self.options, self.profile.required, alerts))
+        if held.is_interrupted:
+            self.codes.add(ExitCode.INTERRUPTED)
+        return next(code for code in PRECEDENCE if code in self.codes)
 
-    def _announce(self, number: int, name: str, share_s: float | None) -> None:
-        from synapse_perf.units import format_duration
-
-        if not self.options.quiet:
-            limit = "" if share_s is None else f", at most {format_duration(share_s)}"
-            typer.echo(f"{number} of {len(self.names)}: {name}{limit}", err=True)
-
-    def _run_one(self, name: str, share_s: float | None) -> None:
-        options = self._part_options(share_s)
-        try:
-            code = ExitCode(call_part(name, options))
-        except KeyboardInterrupt:
-            code = ExitCode.INTERRUPTED
-        except SynapsePerfError as error:
-            tell(f"{name}: {error.message}", error.remedy)
-            code = error.exit_code
-            self._unmeasured[name] = error.message
-        self.codes.add(code)
-        self.results += options.collected
-        if code == ExitCode.INTERRUPTED and not options.collected:
-            self._unmeasured[name] = "interrupted"
-        if options.collected:
-            self._save(self._suite())
-
-    def _part_options(self, share_s: float | None, *, dry_run: bool = False) -> PartOptions:
-        common = {one.name: getattr(self.options, one.name) for one in fields(CommonOptions)}
-        changed = {"output": [], "format": "console", "dry_run": dry_run, "baselines": self.baselines}
-        if share_s is not None:
-            changed["max_time"] = f"{share_s:.3f}s"
-        return PartOptions(**{**common, **changed})
-
-    def _baselines(self) -> dict[str, Result]:
-        """Of each command that the baseline holds; what it lacks is told, and makes the run end with its code."""
-        from synapse_perf.baselines import load_for
-
-        found: dict[str, Result] = {}
-        if self.options.baseline is None:
-            return found
-        for name in self.names:
-            try:
-                found[name] = load_for(self.options.baseline, name)
-            except NotComparableError:
-                tell(f"{self.options.baseline} holds no {name}: it is measured, and compared with nothing", "")
-        if not found:
-            raise NotComparableError(
-                f"{self.options.baseline} holds none of {', '.join(self.names)}", "name a suite that run wrote"
-            )
-        return found
-
-    def _finished_before(self) -> list[Result]:
-        """What the last run of this profile has finished; InputError where there is none."""
-        from synapse_perf.model import Suite
-        from synapse_perf.results import find_run, load
-        from synapse_perf.results.runs import SUITE
-
-        try:
-            self._file = find_run("last", SUITE)
-        except InputError as error:
-            raise InputError("--resume: no run is saved that could go on", "start one: leave out --resume") from error
-        last = load(self._file)
-        results = last.results if isinstance(last, Suite) else ()
-        name = next((result.profile for result in results), self.profile.name)
-        wanted = self.profile.name if self.options.profile else name
-        if name != wanted:
-            raise InputError(f"--resume: the last run is of the profile {name}", f"add --profile {name}, or run anew")
-        finished = [one for one in results if one.benchmark in self.names and one.plan.get("stopped") != "interrupted"]
-        for result in finished:
-            typer.echo(f"taken over: {result.benchmark}, measured {result.started_at[:16]} UTC", err=True)
-        return finished
-
-    def _suite(self) -> Suite:
+    def suite(self) -> Suite:
         from synapse_perf.analyze.suite import suite_of
 
-        reasons = {target: self._why_not(command) for target, command in MEASURED_BY.items()}
+        reasons = {target: self._why_not(*by) for target, by in MEASURED_BY.items()}
         ordered = sorted(self.results, key=lambda result: self.names.index(result.benchmark))
         return suite_of(ordered, self.targets, reasons, profile=self.profile.name, required=self.profile.required)
 
-    def _why_not(self, command: str) -> str:
-        if command in self._unmeasured:
-            return self._unmeasured[command]
-        if command in self.names:
-            return "nothing was measured that it judges"
-        return f"not part of this run; measure it: {HOW.get(command, f'synapse-perf {command}')}"
-
-    def _save(self, suite: Suite) -> None:
+    def save(self, suite: Suite) -> None:
         """Under one name, rewritten after each command, so that a run that is killed keeps what it has finished."""
         from synapse_perf.atomic_files import write_atomically
         from synapse_perf.results import dumps, save_run
@@ -169,28 +101,125 @@ class SuiteRun:
         except SynapsePerfError as error:
             typer.echo(f"warning: this run could not be saved: {error.message}; {error.remedy}", err=True)
 
-    def _conclude(self, alerts: Path | None) -> int:
-        from synapse_perf.atomic_files import write_atomically
-        from synapse_perf.report.alert_rules import alert_rules
-        from synapse_perf.report.render import write_output
-        from synapse_perf.report.suite_sections import render_suite
+    # --- one after another ---------------------------------------------------------------------------------------
 
-        suite = self._suite()
-        self._save(suite)
-        problems: list[SynapsePerfError | None] = [print_data(render_suite(suite, self.options.format))]
-        writers = [partial(write_output, suite, path) for path in self.options.output]
-        writers += [partial(write_atomically, alerts, alert_rules(suite))] if alerts else []
-        for write in writers:
-            try:
-                write()
-            except SynapsePerfError as error:
-                problems.append(error)
-        if not self.options.quiet:
-            typer.echo("saved; 'synapse-perf report last' shows it again, each command in full", err=True)
-        undelivered = [problem for problem in problems if problem is not None]
-        for problem in undelivered:
-            tell(problem.message, problem.remedy)
-        codes = {*self.codes, ExitCode.PASS, *([ExitCode.MEASUREMENT_FAILED] if undelivered else [])}
-        if any(check.status == "not-measured" and check.target in self.profile.required for check in suite.checks):
-            codes.add(ExitCode.INCONCLUSIVE)
-        return next(code for code in PRECEDENCE if code in codes)
+    def _run_all(self) -> None:
+        from synapse_perf.commands.suite_progress import announced
+
+        started_s = time.monotonic()
+        finished = {result.benchmark for result in self.results}
+        waiting = [name for name in self.names if name not in finished]
+        for place, name in enumerate(waiting):
+            left_s = None if self.max_time_s is None else self.max_time_s - (time.monotonic() - started_s)
+            if left_s is not None and left_s <= 0:
+                self.unmeasured[name] = f"--max-time {self.options.max_time} was over before its turn"
+                continue
+            shares = shares_of(waiting[place:], self.profile.sampling.max_time_s, left_s)
+            number = len(self.names) - len(waiting) + place + 1
+            label = f"{number} of {len(self.names)}: {name}"
+            after_s = sum(shares.values()) - shares[name]
+            with announced(label, shares[name], after_s, quiet=self.options.quiet) as ending:
+                ending.text = self._run_one(name, None if left_s is None else shares[name])
+            if ExitCode.INTERRUPTED in self.codes:
+                return
+
+    def _run_one(self, name: str, share_s: float | None) -> str:
+        """Run one command and keep what it has measured; how it ended, in words."""
+        options = self._part_options(name, share_s)
+        try:
+            code = ExitCode(call_part(name, options))
+        except KeyboardInterrupt:
+            code = ExitCode.INTERRUPTED
+        except NothingNamedError as error:
+            code = error.exit_code if self.is_chosen else ExitCode.PASS
+            self._cannot(name, error)
+        except SynapsePerfError as error:
+            code = ExitCode.PASS if self._is_sample(name) else error.exit_code
+            self._cannot(name, error)
+        except Exception as error:  # the other commands are measured nevertheless
+            code = ExitCode.MEASUREMENT_FAILED
+            told = f"a fault of synapse-perf itself: {type(error).__name__}: {error}"
+            self._cannot(name, SynapsePerfError(told, f"report what this prints: synapse-perf {name} --debug"))
+        self.codes.add(code)
+        if options.collected:
+            self.results += [self._kept(result) for result in options.collected]
+            self.save(self.suite())
+        elif code == ExitCode.INTERRUPTED:
+            self.unmeasured[name] = "interrupted; go on with: synapse-perf run --resume"
+        return _how_it_ended(options.collected[-1] if options.collected else None, code)
+
+    def _cannot(self, name: str, error: SynapsePerfError) -> None:
+        if self.options.debug:
+            import traceback
+
+            traceback.print_exc()
+        told = error.message.removeprefix(f"{name}: ")
+        is_no_fault = isinstance(error, NothingNamedError) or self._is_sample(name)
+        if is_no_fault and not self.is_chosen:
+            typer.echo(f"not measured: {name}: {told}; {error.remedy}", err=True)
+            self.unmeasured[name] = f"{told} ({error.remedy})"
+        else:
+            tell(f"{name}: {told}", error.remedy)
+            self.unmeasured[name] = told
+
+    def _is_sample(self, name: str) -> bool:
+        """Whether it would have been of the tool's own server or page: what is missing for that is no fault."""
+        settings = getattr(self.profile, name.replace("-", "_"))
+        return getattr(settings, "sample", False) and settings.url is None and not self.is_chosen
+
+    def _kept(self, result: Result) -> Result:
+        from synapse_perf.commands.suite_resume import marked
+
+        return marked(result, self.digest)
+
+    def _part_options(self, name: str, share_s: float | None) -> PartOptions:
+        default = CommonOptions()
+        left_out = UNHEEDED.get(name, frozenset())
+        common = {
+            one.name: getattr(default if one.name in left_out else self.options, one.name)
+            for one in fields(CommonOptions)
+        }
+        changed: dict[str, object] = {"output": [], "baselines": self.baselines, "profile_read": self.profile}
+        if not self.options.dry_run:
+            changed["format"] = "console"
+        if share_s is not None:
+            changed["max_time"] = f"{share_s:.3f}s"
+        return PartOptions(**{**common, **changed})
+
+    # --- what is taken over, and what is not there ---------------------------------------------------------------
+
+    def _take_over(self) -> None:
+        from synapse_perf.analyze.verdict import exit_code
+        from synapse_perf.commands.conclude import compared
+        from synapse_perf.commands.suite_resume import finished_before
+
+        self._file, finished, left_out = finished_before(self.names, self.digest)
+        for result in finished:
+            typer.echo(f"taken over: {result.benchmark}, measured {result.started_at[:16]} UTC", err=True)
+            baseline = self.baselines.get(result.benchmark)
+            judged = compared(replace(result, comparisons=()), baseline, self.profile.required)
+            self.results.append(judged)
+            self.codes.add(exit_code(judged))
+        for told in left_out:
+            typer.echo(f"not taken over: {told}", err=True)
+
+    def _why_not(self, command: str, arguments: str) -> str:
+        how = f"synapse-perf {command} {arguments}"
+        if command in self.unmeasured:
+            return self.unmeasured[command]
+        if command not in self.names:
+            return f"not part of this run; measure it: {how}"
+        result = next((one for one in self.results if one.benchmark == command), None)
+        if result is None:
+            return "the run ended before its turn; go on with: synapse-perf run --resume"
+        if result.failures:
+            return f"failed: {result.failures[0].message}"
+        return f"measure it: {how}"
+
+
+def _how_it_ended(result: Result | None, code: ExitCode) -> str:
+    if code == ExitCode.INTERRUPTED:
+        return "interrupted"
+    if result is None:
+        return "not measured"
+    return "measured, on samples" if result.subject == "sample" else result.verdict.replace("-", " ")

@@ -50,10 +50,10 @@ def tier_latency(
 def _served(options: LatencyOptions) -> LatencyRun:
     """The queries go to a server that runs already."""
     from synapse_perf.commands.latency_request import asked_queries, latency_request
+    from synapse_perf.commands.profile_choice import profile_of
     from synapse_perf.commands.served_run import served_run
-    from synapse_perf.profiles import load_profile
 
-    profile = load_profile(options.common.profile)
+    profile = profile_of(options.common)
     request = latency_request(profile, options)
     return served_run(profile, options, asked_queries(options.queries, profile), request)
 
@@ -66,13 +66,14 @@ def _in_process(options: LatencyOptions) -> LatencyRun:
     from synapse_perf.commands.latency_run import LatencyRun
     from synapse_perf.commands.latency_tune import what_follows
     from synapse_perf.commands.measuring import effort_of
+    from synapse_perf.commands.profile_choice import profile_of
     from synapse_perf.commands.query_load import notes_of, with_load
     from synapse_perf.commands.query_load_options import loads_of
     from synapse_perf.commands.tier_choice import choose_tiers, with_memory, with_room
     from synapse_perf.profiles import load_profile
 
     common, tuning = options.common, options.tuning
-    profile = load_profile(common.profile)
+    profile = profile_of(common)
     effort_of(profile, common)  # what is wrong with it is told before anything is prepared
     loads = loads_of(options.under_load, profile.tier_latency, is_tuning=tuning.tune)
     asked = asked_queries(options.queries, profile)

@@ -18,11 +18,17 @@ def ui_fps(
 ) -> int:
     """Record the frames of a page in a real browser: what was shown, and how often its main thread stood still."""
     from synapse_perf.commands.conclude import check_outputs, load_baseline
-    from synapse_perf.commands.ui_run import UiRun, ui_request
-    from synapse_perf.profiles import load_profile
+    from synapse_perf.commands.profile_choice import profile_of
+    from synapse_perf.commands.ui_request import check_common, check_reached, ui_request
+    from synapse_perf.commands.ui_run import UiRun
 
+    check_common(common)
     check_outputs(common)
     baseline = load_baseline(common, "ui-fps")
-    profile = load_profile(common.profile)
-    run = UiRun(profile, ui_request(url, browser), common)
-    return run.dry_run() if common.dry_run else run.measure(baseline)
+    profile = profile_of(common)
+    request = ui_request(url, browser, profile.ui_fps)
+    run = UiRun(profile, request, common)
+    if common.dry_run:
+        return run.dry_run()
+    check_reached(request)
+    return run.measure(baseline)

@@ -1,4 +1,4 @@
-"""How long does a message take over a WebSocket, also where many clients are connected?"""
+"""How long does a message take over a WebSocket, also where many clients are connected, or the server is busy?"""
 
 from __future__ import annotations
 
@@ -18,12 +18,19 @@ def ws_latency(
 ) -> int:
     """Time messages over WebSocket connections, each from the moment at which it was due."""
     from synapse_perf.commands.conclude import check_outputs, load_baseline
-    from synapse_perf.commands.ws_request import ws_request
+    from synapse_perf.commands.profile_choice import profile_of
+    from synapse_perf.commands.ws_first_look import served, with_mode
+    from synapse_perf.commands.ws_process import watched
+    from synapse_perf.commands.ws_request import check_common, ws_request
     from synapse_perf.commands.ws_run import WsRun
-    from synapse_perf.profiles import load_profile
 
+    check_common(common)
     check_outputs(common)
     baseline = load_baseline(common, "ws-latency")
-    profile = load_profile(common.profile)
-    run = WsRun(profile, ws_request(url, messages), common)
-    return run.dry_run() if common.dry_run else run.measure(baseline)
+    profile = profile_of(common)
+    request = ws_request(url, messages, profile.ws_latency)
+    if common.dry_run:
+        return WsRun(profile, request, common).dry_run()
+    with served(request) as server:
+        found = with_mode(server)
+        return WsRun(profile, found, common, watched(found)).measure(baseline)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import os
@@ -49,7 +50,8 @@ def main(channel_fd: int, started_ns: int, first_import: tuple[Look, Look], impo
         _measure_watched(request, context, channel)
         channel.send("done", facts=context.facts)
     except Exception as error:
-        channel.send("failed", failure=_explain(error).failure)
+        with contextlib.suppress(BrokenPipeError):  # nobody listens any more, and all the more has to be ended
+            channel.send("failed", failure=_explain(error).failure)
     context.end_processes()
     sys.stderr.flush()
     os._exit(0)  # the interpreter's own end takes time that nobody needs

@@ -1,7 +1,7 @@
 """Where is a Chromium, and what does one browser with one page show?
 
 The system's own browser, driven through Playwright; nothing is downloaded. Each one starts with an empty profile, which
-goes with it.
+goes with it: its folder names the process that owns it, and what a killed one left goes at the next start.
 """
 
 from __future__ import annotations
@@ -9,7 +9,10 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import Iterator
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 VARIABLE = "SYNAPSE_PERF_CHROMIUM"
@@ -26,6 +29,10 @@ ARGUMENTS = (
     "--disable-sync",
     "--disable-dev-shm-usage",
 )
+FOLDER = "synapse-perf-browser-"  # followed by the owner's process id
+SHORT_ROOT = Path("/tmp")  # noqa: S108 - where the usual place is too deep
+ROOT_AT_MOST = 28  # characters: Chromium's own socket lies 80 below it, and 108 is the most that a socket may have
+REMOVAL_S = 3.0  # a browser that was killed may still be writing into its profile
 
 
 class BrowserMissing(Exception):  # noqa: N818 - says what is missing
@@ -42,7 +49,8 @@ def find_chromium(given: str | None = None) -> str:
     if wanted:
         found = shutil.which(os.path.expanduser(wanted))  # noqa: PTH111 - a name or a path
         if found is None:
-            raise BrowserMissing(f"there is no browser {wanted}", "give the full path of a Chromium or Chrome")
+            where = "" if given else f" (from {VARIABLE})"
+            raise BrowserMissing(f"there is no browser {wanted}{where}", "give the full path of a Chromium or Chrome")
         return found
     for name in NAMES:
         if found := shutil.which(name):
@@ -56,24 +64,143 @@ def find_chromium(given: str | None = None) -> str:
 
 
 def check_playwright() -> None:
+    """Raises BrowserMissing where nothing is installed that drives a browser."""
     try:
-        import playwright.sync_api  # noqa: F401
+        import playwright.async_api  # noqa: F401
     except ImportError as error:
         told = "what drives a browser is not installed"
         raise BrowserMissing(told, "pip install 'synapse-perf[ui]'") from error
 
 
-@contextlib.contextmanager
-def launched(program: str, *, uses_gpu: bool) -> Iterator[Any]:
-    """A browser without a window; as root it cannot have a sandbox."""
-    from playwright.sync_api import sync_playwright
+class BrowserFailed(Exception):  # noqa: N818 - says what happened
+    """The browser does not start, or is gone; `detail` has its own words."""
 
+    def __init__(self, message: str, detail: str = "") -> None:
+        super().__init__(message)
+        self.detail = detail
+
+
+@contextlib.asynccontextmanager
+async def launched(
+    program: str,
+    *,
+    uses_gpu: bool,
+    started: Callable[[int], None],
+    ended: Callable[[int], None],
+    at_end: Callable[[Callable[[], None]], None],
+) -> AsyncIterator[Any]:
+    """A browser without a window; as root it cannot have a sandbox. Raises BrowserFailed where it does not start.
+
+    `started` is told the number of its process, which leads a group of its own, and `ended` when that is gone; `at_end`
+    is handed what has to be done where this process ends without coming back here.
+    """
+    from playwright.async_api import Error, async_playwright
+
+    folder = _own_folder()
+    at_end(lambda: _end_all(folder))
     arguments = [*ARGUMENTS, *([] if uses_gpu else ["--disable-gpu"])]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         arguments.append("--no-sandbox")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, headless=True, args=arguments)
+    try:
+        with _temporary_files_in(folder):
+            playwright = await async_playwright().start()
         try:
-            yield browser
+            browser, pid = await _start(playwright, program, arguments)
+            started(pid)
+            try:
+                yield browser
+            finally:
+                with contextlib.suppress(Error):  # one that has crashed is closed already
+                    await browser.close()
+                ended(pid)
         finally:
-            browser.close()
+            await playwright.stop()
+    finally:
+        _remove(folder)
+
+
+async def _start(playwright: Any, program: str, arguments: list[str]) -> tuple[Any, int]:
+    """The browser and its process. Signals stay this process's own: Playwright would close the browser on them."""
+    from playwright.async_api import Error
+
+    try:
+        browser = await playwright.chromium.launch(
+            executable_path=program,
+            headless=True,
+            args=arguments,
+            handle_sigint=False,
+            handle_sigterm=False,
+            handle_sighup=False,
+        )
+        return browser, await _process_of(browser)
+    except Error as error:
+        raise BrowserFailed(f"{program} does not start as a browser", str(error)) from error
+
+
+async def _process_of(browser: Any) -> int:
+    session = await browser.new_browser_cdp_session()
+    told = await session.send("SystemInfo.getProcessInfo")
+    await session.detach()
+    return next(int(one["id"]) for one in told["processInfo"] if one["type"] == "browser")
+
+
+async def draws_in_software(browser: Any) -> bool:
+    """What the browser itself says: a GPU that it was allowed need not be one that it can use."""
+    session = await browser.new_browser_cdp_session()
+    told = await session.send("SystemInfo.getInfo")
+    await session.detach()
+    status = told["gpu"].get("featureStatus", {})
+    return not str(status.get("gpu_compositing", "disabled")).startswith("enabled")
+
+
+def _own_folder() -> Path:
+    """For the profile and all else that the browser writes."""
+    _sweep()
+    return Path(tempfile.mkdtemp(prefix=f"{FOLDER}{os.getpid()}-", dir=_root()))
+
+
+def _root() -> Path:
+    usual = Path(tempfile.gettempdir())
+    return SHORT_ROOT if len(str(usual)) > ROOT_AT_MOST and os.access(SHORT_ROOT, os.W_OK) else usual
+
+
+@contextlib.contextmanager
+def _temporary_files_in(folder: Path) -> Iterator[None]:
+    """For what is started within."""
+    before = os.environ.get("TMPDIR")
+    os.environ["TMPDIR"] = str(folder)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["TMPDIR"]
+        else:
+            os.environ["TMPDIR"] = before
+
+
+def _sweep() -> None:
+    """Remove the folders of processes that are gone."""
+    import psutil
+
+    for folder in _root().glob(f"{FOLDER}*"):
+        owner = folder.name.removeprefix(FOLDER).partition("-")[0]
+        if owner.isdecimal() and not psutil.pid_exists(int(owner)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _end_all(folder: Path) -> None:
+    """End what drives the browser, and a browser that is still starting: it would make the folder anew."""
+    import psutil
+
+    below = psutil.Process().children(recursive=True)
+    for process in below:
+        with contextlib.suppress(psutil.Error):
+            process.kill()
+    psutil.wait_procs(below, timeout=REMOVAL_S)
+    _remove(folder)
+
+
+def _remove(folder: Path) -> None:
+    deadline_s = time.monotonic() + REMOVAL_S
+    while folder.exists() and time.monotonic() < deadline_s:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,13 +1,12 @@
 """What does a page's own script see of its frames, and what does the browser's trace say of those that were shown?
 
-`RECORD` counts, in the page, the frames that its main thread was called for and how long each came after the last by
-`performance.now()`: the one clock that shows every stall of the main thread. The trace (`shown_frames`) tells what the
-compositor presented, which goes on where only the main thread stands still. Event shapes are those of Chromium 156.
+`RECORD` notes, in the page, when each frame of its main thread was called for, by `performance.now()`: the one clock
+that shows every stall of the main thread. The trace (`read_trace`) tells what the compositor presented, which goes on
+where only the main thread stands still. Event shapes are those of Chromium 156.
 """
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -15,31 +14,29 @@ from typing import Any, NamedTuple
 STALL_MS = 33.4  # two frames of a 60 Hz display
 TRACE_CATEGORIES = ("-*", "blink.user_timing", "disabled-by-default-devtools.timeline.frame")
 BEGIN_MARK, END_MARK = "synapse-perf-begin", "synapse-perf-end"
+NO_FRAME_MS = 5000.0  # without a frame: the browser draws none, and the recording ends with what there is
 
+# Goes on while `window.synapsePerfBusy`, which a scenario that runs meanwhile clears.
 RECORD = """
-(duration_ms) => new Promise((resolve) => {
-  const frames = [], gaps = [], tasks = [], started = performance.now();
-  let last = started;
-  const observer = new PerformanceObserver((list) => {
-    for (const one of list.getEntries()) {
-      tasks.push({at: one.startTime - started, ms: one.duration, blocking_ms: one.blockingDuration,
-        scripts: (one.scripts || []).map((script) => ({invoker: script.invoker, name: script.sourceFunctionName,
-          source: script.sourceURL, at: script.sourceCharPosition, ms: script.duration}))});
-    }
-  });
-  try { observer.observe({type: 'long-animation-frame', buffered: false}); } catch (error) { }
+({duration_ms, no_frame_ms}) => new Promise((resolve) => {
+  const gaps = [], started = performance.now();
+  let last = started, watch;
+  const finish = () => {
+    clearTimeout(watch);
+    performance.mark('synapse-perf-end');
+    resolve({gaps, hidden: document.hidden, duration_ms: last - started});
+  };
   performance.mark('synapse-perf-begin');
-  const tick = (time) => {
+  const tick = () => {
     const now = performance.now();
-    frames.push(time);
     gaps.push(now - last);
     last = now;
-    if (now - started < duration_ms) { requestAnimationFrame(tick); return; }
-    performance.mark('synapse-perf-end');
-    observer.disconnect();
-    resolve({frames, gaps, tasks, hidden: document.hidden, duration_ms: now - started,
-      nodes: document.getElementsByTagName('*').length});
+    if (now - started >= duration_ms && !window.synapsePerfBusy) { finish(); return; }
+    clearTimeout(watch);
+    watch = setTimeout(finish, no_frame_ms);
+    requestAnimationFrame(tick);
   };
+  watch = setTimeout(finish, no_frame_ms);
   requestAnimationFrame(tick);
 })
 """
@@ -50,21 +47,16 @@ animation: turn 2s linear infinite }</style><div></div>"""
 
 
 class Shown(NamedTuple):
-    """Frames within the marks: presented ones, and those that were dropped where it shows."""
+    """Between the marks: frames that were presented, those dropped where it shows, and when it began (µs)."""
 
     presented: int
     dropped: int
     seconds: float
+    begin_us: float
 
     @property
     def rate(self) -> float:
         return self.presented / self.seconds if self.seconds else 0.0
-
-
-def missed_frames(times_ms: list[float], interval_ms: float = 1000 / 60) -> int:
-    """How many times the display went on without a frame of the main thread, by the times of the frames."""
-    gaps = (later - earlier for earlier, later in itertools.pairwise(times_ms))
-    return sum(max(0, round(gap / interval_ms) - 1) for gap in gaps)
 
 
 def stalls(gaps_ms: list[float]) -> list[float]:
@@ -72,8 +64,8 @@ def stalls(gaps_ms: list[float]) -> list[float]:
     return [gap for gap in gaps_ms[1:] if gap > STALL_MS]
 
 
-def shown_frames(trace: bytes) -> Shown | None:
-    """What the trace tells of the page's renderer; None where it has no frames or no marks."""
+def read_trace(trace: bytes) -> Shown | None:
+    """What the trace tells of the page's renderer; None where it has no marks."""
     events: list[Mapping[str, Any]] = json.loads(trace)["traceEvents"]
     marks = {event["name"]: event for event in events if event.get("name") in (BEGIN_MARK, END_MARK)}
     if len(marks) < 2:
@@ -88,10 +80,9 @@ def shown_frames(trace: bytes) -> Shown | None:
         told = event.get("args", {})
         report = told.get("frame_reporter") or told.get("chrome_frame_reporter") or {}
         _note(states, report)
-    if not states:
-        return None
     presented = sum(state.startswith("PRESENTED") for state in states.values())
-    return Shown(presented, sum(state == "DROPPED" for state in states.values()), (end - begin) * 1e-6)
+    dropped = sum(state == "DROPPED" for state in states.values())
+    return Shown(presented, dropped, (end - begin) * 1e-6, begin)
 
 
 def _note(states: dict[int, str], report: Mapping[str, Any]) -> None:

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 import ssl
 import time
 from collections.abc import Callable
+from functools import cache
 from typing import Any, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
 POLL_S = 0.005
-POLL_SHARE = 0.01  # of the time so far, once that is more
+FINE_UNTIL_S = 2.0  # longer starts are not told to the millisecond,
+POLL_SHARE = 0.01  # but to a share of the time so far
 CONNECT_S = 0.5  # a host that drops packets would hold each question for as long
 IN_A_ROW = 3
 _BODY_BYTES = 1 << 20
@@ -95,7 +98,8 @@ def wait_until_ready(
                     return Readiness(first_byte_ns, ready_ns, answer.ended_ns, questions)
             else:
                 in_a_row, ready_ns = 0, 0
-        time.sleep(max(POLL_S, (time.perf_counter_ns() - began_ns) * 1e-9 * POLL_SHARE))
+        so_far_s = (time.perf_counter_ns() - began_ns) * 1e-9
+        time.sleep(POLL_S if so_far_s < FINE_UNTIL_S else so_far_s * POLL_SHARE)
     raise _out_of_time(url, patience_s, last, condition)
 
 
@@ -130,11 +134,31 @@ def ask(url: SplitResult, timeout_s: float) -> Answer | None:
         connection.close()
 
 
+def port_of(url: SplitResult) -> int:
+    return url.port or (443 if url.scheme == "https" else 80)
+
+
+def is_taken(url: str) -> bool:
+    """Whether somebody listens there already: then its answers would be taken for those of the new service."""
+    parts = urlsplit(url)
+    try:
+        with socket.create_connection((parts.hostname or "127.0.0.1", port_of(parts)), timeout=1):
+            return True
+    except OSError:
+        return False
+
+
 def _connection(url: SplitResult) -> http.client.HTTPConnection:
     host = url.hostname or "127.0.0.1"
     if url.scheme == "https":
-        return http.client.HTTPSConnection(host, url.port or 443, timeout=CONNECT_S)
-    return http.client.HTTPConnection(host, url.port or 80, timeout=CONNECT_S)
+        return http.client.HTTPSConnection(host, port_of(url), timeout=CONNECT_S, context=_tls())
+    return http.client.HTTPConnection(host, port_of(url), timeout=CONNECT_S)
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """Once: reading the certificates of the machine takes longer than a question."""
+    return ssl.create_default_context()
 
 
 def _is_good(answer: Answer, condition: Condition | None, url: str, *, takes_html: bool) -> bool:
@@ -157,4 +181,6 @@ def _out_of_time(url: str, patience_s: float, last: Answer | None, condition: Co
         if 200 <= last.status < 300 and condition is not None:
             told += f", and {condition.place} was not {condition.value}"
     remedy = "see the log of the service, or give it longer: --ready-timeout"
+    if last is not None and last.location:
+        remedy = "give the address that it sends to as --url, if that is where it tells that it is ready"
     return NotReady(f"{url}: not ready after {patience_s:g} s: {told}", remedy, is_timeout=True)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from synapse_perf.outside.process_tree import end_tree, has_group
 from synapse_perf.outside.server_output import Output
-from synapse_perf.outside.started_service import ServiceEnded
+from synapse_perf.outside.started_service import PartMoment, ServiceEnded
 
 
 class StartedCommand:
@@ -20,13 +20,14 @@ class StartedCommand:
         self._env = dict(env)
         self.process: subprocess.Popen[bytes] | None = None
         self._output: Output | None = None
+        self._spawned_ns = 0
 
     @property
     def pid(self) -> int | None:
         return self.process.pid if self.process is not None else None
 
-    def start(self) -> dict[str, int]:
-        """Moments in ns by the phase that ends there; raises OSError for a program that cannot be started."""
+    def start(self) -> None:
+        """Raises OSError for a program that cannot be started."""
         read_end, write_end = os.pipe()
         try:
             self.process = subprocess.Popen(
@@ -43,7 +44,13 @@ class StartedCommand:
         finally:
             os.close(write_end)
         self._output = Output(read_end)
-        return {"spawn": time.perf_counter_ns()}
+        self._spawned_ns = time.perf_counter_ns()
+
+    def phases(self) -> dict[str, int]:
+        return {"spawn": self._spawned_ns}
+
+    def parts(self) -> Sequence[PartMoment]:
+        return ()
 
     def check(self) -> None:
         """Raises ServiceEnded where it is no more; a leader that ends well may have left it in the background."""
@@ -53,6 +60,10 @@ class StartedCommand:
             return
         how = f"signal {-status}" if status < 0 else f"status {status}"
         raise ServiceEnded(f"the command ended with {how} before the service was ready", self.last_lines())
+
+    def output(self) -> str:
+        assert self._output is not None
+        return "\n".join(text for _, text in self._output.lines())
 
     def last_lines(self) -> str:
         assert self._output is not None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
 
 
 class ServiceEnded(Exception):  # noqa: N818 - says what happened
@@ -13,17 +14,34 @@ class ServiceEnded(Exception):  # noqa: N818 - says what happened
         self.last_lines = last_lines
 
 
+class PartMoment(NamedTuple):
+    """When something happened to one of several services that were started together, in ns."""
+
+    service: str
+    moment: str  # created, started, healthy
+    at_ns: int
+
+
 class StartedService(Protocol):
-    """`start` gives the moments, in ns, at which the phases of the start itself end, by their names, in order."""
+    """The moments are in ns, on the machine-wide monotonic clock."""
 
     @property
     def pid(self) -> int | None:
         """Of the process of this tool's own that it is, if it is one."""
 
-    def start(self) -> dict[str, int]: ...
+    def start(self) -> None:
+        """Give the order; raises OSError or ServiceEnded where it cannot be carried out."""
 
     def check(self) -> None:
         """Raises ServiceEnded where it is no more."""
+
+    def phases(self) -> dict[str, int]:
+        """The ends of the phases of the start itself, in order, once it is ready."""
+
+    def parts(self) -> Sequence[PartMoment]: ...
+
+    def output(self) -> str:
+        """What it has said until now."""
 
     def last_lines(self) -> str: ...
 

@@ -2,6 +2,7 @@
 
 from synapse_perf.profiles.builtin import builtin_profiles, find_profile
 from synapse_perf.profiles.reading import load_profile
+from synapse_perf.profiles.service_settings import ServiceStartupSettings
 from synapse_perf.profiles.settings import (
     BenchCgragSettings,
     KvType,
@@ -24,6 +25,7 @@ __all__ = [
     "Profile",
     "ProfileLoadSettings",
     "Sampling",
+    "ServiceStartupSettings",
     "builtin_profiles",
     "find_profile",
     "load_profile",

@@ -7,6 +7,7 @@ from pathlib import Path
 from synapse_perf.errors import InputError
 from synapse_perf.field_errors import suggestion
 
+_RENAMED = {"laptop": "laptop-metal"}  # names of before, which go on to work
 _PACKAGE = Path(__file__).resolve().parent.parent
 
 
@@ -20,6 +21,7 @@ def find_profile(name_or_path: str) -> Path:
     if "/" in name_or_path or name_or_path.endswith(".toml"):
         return Path(name_or_path).expanduser()
     known = {path.stem: path for path in builtin_profiles()}
+    name_or_path = _RENAMED.get(name_or_path, name_or_path)
     if name_or_path not in known:
         remedy = f"{suggestion(name_or_path, known)} (a file is given as a path: ./{name_or_path}.toml)"
         raise InputError(f"there is no profile '{name_or_path}'", remedy)

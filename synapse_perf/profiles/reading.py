@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from synapse_perf.errors import InputError
-from synapse_perf.field_errors import field_errors, path_text, suggestion
+from synapse_perf.field_errors import field_errors, path_text, short_text, suggestion
 from synapse_perf.model import Json
 from synapse_perf.profiles.builtin import find_profile
+from synapse_perf.profiles.service_settings import ServiceStartupSettings
 from synapse_perf.profiles.settings import (
+    MEASURING_COMMANDS,
     BenchCgragSettings,
     LeakHuntSettings,
     Models,
@@ -27,6 +29,8 @@ from synapse_perf.profiles.settings import (
     TierLatencySettings,
 )
 from synapse_perf.profiles.targets import check_target, parse_target_value
+from synapse_perf.profiles.ui_settings import UiFpsSettings
+from synapse_perf.profiles.ws_settings import WsLatencySettings
 from synapse_perf.units import parse_duration
 
 if TYPE_CHECKING:
@@ -36,12 +40,16 @@ Table = dict[str, Json]
 
 # Where a name in the file is not the name of the field.
 _FILE_NAMES = {"profile_load": "profile-load", "bench_cgrag": "bench-cgrag", "tier_latency": "tier-latency"}
+_FILE_NAMES |= {"service_startup": "service-startup", "ws_latency": "ws-latency", "ui_fps": "ui-fps"}
 _FILE_NAMES |= {"leak_hunt": "leak-hunt", "max_time_s": "max_time", "is_fixed_length": "fixed_length"}
 _COMMANDS = {
     "profile-load": ProfileLoadSettings,
     "bench-cgrag": BenchCgragSettings,
     "tier-latency": TierLatencySettings,
     "leak-hunt": LeakHuntSettings,
+    "service-startup": ServiceStartupSettings,
+    "ws-latency": WsLatencySettings,
+    "ui-fps": UiFpsSettings,
 }
 _FIELDS = {"fixed_length": "is_fixed_length"}
 _PATHS = ("corpus", "index", "metadata", "engine", "vectors", "queries")  # of [bench-cgrag]
@@ -55,7 +63,7 @@ def _keys(kind: type, *without: str) -> frozenset[str]:
 
 
 _KNOWN = {
-    "": _keys(Profile, "digest"),
+    "": _keys(Profile, "digest", "lacking"),
     "sampling": _keys(Sampling),
     "models": _keys(Models, "source") | {"powerful"},
     **{name: _keys(kind) for name, kind in _COMMANDS.items()},
@@ -123,6 +131,7 @@ class _Source:
             self._fail(["name"], "name must be of letters, digits, '.', '_' and '-'", "choose another name")
         document["targets"] = self._targets(table.get("targets", {}))
         self._check_required(table.get("required", []))
+        self._check_commands(table.get("run"))
         document["models"] = self._models(table.get("models", "found"))
         document["sampling"] = self._sampling(table.get("sampling", {}))
         for name in _COMMANDS:
@@ -147,6 +156,14 @@ class _Source:
                     check_target(name)
                 except InputError as error:
                     self._fail(["required"], f"required: {error.message}", error.remedy)
+
+    def _check_commands(self, names: Json) -> None:
+        for name in names if isinstance(names, list) else []:
+            if isinstance(name, str) and name not in MEASURING_COMMANDS:
+                told = f"run: {short_text(name)} is no measuring command"
+                self._fail(["run"], told, suggestion(name, MEASURING_COMMANDS))
+        if names == []:
+            self._fail(["run"], "run names no command", "name one at least, or leave the line out")
 
     def _sampling(self, table: Json) -> Json:
         if not isinstance(table, dict):
@@ -247,7 +264,16 @@ def _expanded(profile: Profile, directory: Path) -> Profile:
         retrieval = replace(retrieval, encoder=_model(retrieval.encoder, directory))
     queries = profile.tier_latency.queries
     latency = replace(profile.tier_latency, queries=queries and _path(queries, directory))
-    return replace(profile, models=models, profile_load=load, bench_cgrag=retrieval, tier_latency=latency)
+    service = profile.service_startup
+    profile = replace(
+        profile, service_startup=replace(service, compose=service.compose and _path(service.compose, directory))
+    )
+    page = profile.ui_fps
+    profile = replace(profile, ui_fps=replace(page, scenario=page.scenario and _path(page.scenario, directory)))
+    engine = profile.engine and _path(profile.engine, directory)
+    return replace(
+        profile, engine=engine, models=models, profile_load=load, bench_cgrag=retrieval, tier_latency=latency
+    )
 
 
 def _model(name_or_path: str, directory: Path) -> str:

@@ -8,6 +8,9 @@ from typing import ClassVar, Literal
 
 from synapse_perf.errors import InputError
 from synapse_perf.model import CacheState
+from synapse_perf.profiles.service_settings import ServiceStartupSettings
+from synapse_perf.profiles.ui_settings import UiFpsSettings
+from synapse_perf.profiles.ws_settings import WsLatencySettings
 
 LoadMode = Literal["mmap", "read", "mlock", "direct"]
 KvType = Literal["f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl"]
@@ -15,6 +18,15 @@ ModelSource = Literal["found", "embedded", "named"]
 FlashAttention = Literal["on", "off", "auto"]
 OpenMode = Literal["read", "mmap", "ifc", "readahead"]
 RetrievalState = Literal["process-cold", "cold", "preloaded", "warm"]
+MEASURING_COMMANDS = (
+    "profile-load",
+    "bench-cgrag",
+    "tier-latency",
+    "leak-hunt",
+    "service-startup",
+    "ws-latency",
+    "ui-fps",
+)
 
 
 def _at_least(name: str, values: Iterable[float | None], minimum: int) -> None:
@@ -162,10 +174,17 @@ class Profile:
     targets: Mapping[str, float] = field(default_factory=dict)  # in the target's base unit, instead of the table's
     run: tuple[str, ...] = ("profile-load", "bench-cgrag", "tier-latency")  # the commands of `run`, in this order
     required: tuple[str, ...] = ()  # targets that must be measured: a row that was not then changes the exit code
+    engine: str | None = None  # a checkout: what it says stands wherever the profile says nothing
     sampling: Sampling = Sampling()
     models: Models = Models()
     profile_load: ProfileLoadSettings = ProfileLoadSettings()
     bench_cgrag: BenchCgragSettings = BenchCgragSettings()
     tier_latency: TierLatencySettings = TierLatencySettings()
     leak_hunt: LeakHuntSettings = LeakHuntSettings()
+    service_startup: ServiceStartupSettings = field(default_factory=ServiceStartupSettings)
+    ws_latency: WsLatencySettings = field(default_factory=WsLatencySettings)
+    ui_fps: UiFpsSettings = field(default_factory=UiFpsSettings)
     digest: str = ""  # of what is measured and how, with paths as they stand in the file
+    lacking: Mapping[str, str] = field(
+        default_factory=dict
+    )  # what an engine does not have ("models", "index"), and why

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from synapse_perf.analyze.targets import find_target
 from synapse_perf.model import Check, Finding, Result, Suite
 from synapse_perf.report.comparisons_table import comparisons_section
 from synapse_perf.report.document import Block, Cell, Column, Document, Fields, Paragraph, Row, Section, Table
-from synapse_perf.report.figures import NOT_YET, format_gain
+from synapse_perf.report.figures import NOT_YET, format_evidence, format_gain, format_ratio
 from synapse_perf.report.findings_list import ranked_findings
+from synapse_perf.report.prometheus import PREFIX
 from synapse_perf.units import format_value
 
+_EVIDENCE_SHOWN = 4
 _ORDER = ("high", "medium", "low", "info")
 _Found = tuple[Result, Finding]
 
@@ -40,14 +43,16 @@ def _found(suite: Suite) -> list[_Found]:
 def _causes(found: Sequence[_Found]) -> tuple[Block, ...]:
     if not found:
         return (Paragraph("No cause was found, as nothing was measured that could name one."),)
-    return tuple(
-        Paragraph(
-            f"{finding.cause.rstrip('.') or NOT_YET} [{finding.severity}, {finding.id}, {result.benchmark}]",
-            marker="-",
-        )
-        for result, finding in found
-        if finding.severity != "info"
-    ) or (Paragraph("Nothing was found that makes anything worse."),)
+    blocks: list[Block] = []
+    for result, finding in found:
+        if finding.severity == "info":
+            continue
+        told = f"{finding.cause.rstrip('.') or NOT_YET} [{finding.severity}, {finding.id}, {result.benchmark}]"
+        blocks.append(Paragraph(told, marker="-"))
+        if finding.evidence:
+            shown = dict(list(finding.evidence.items())[:_EVIDENCE_SHOWN])
+            blocks.append(Fields((("evidence", format_evidence(shown)),), indent=2))
+    return tuple(blocks) or (Paragraph("Nothing was found that makes anything worse."),)
 
 
 def _strategies(asking: Sequence[_Found]) -> tuple[Block, ...]:
@@ -102,30 +107,56 @@ def _validation(suite: Suite, asking: Sequence[_Found]) -> tuple[Block, ...]:
             blocks += [Paragraph(f"{result.benchmark}, before and after", "strong"), *compared.blocks]
     if not blocks:
         told = (
-            "No baseline was given, so there is no before: synapse-perf baseline save NAME, then run --baseline NAME."
+            "No baseline was given, so there is no before. Keep this run (-o before.json), make the change, and "
+            "measure again with --baseline before.json: what changed then stands here."
         )
         blocks.append(Paragraph(told))
-    criteria = [
-        f"{check.target}: {_criterion(check)}" for check in suite.checks if check.status in ("fail", "inconclusive")
+    open_ = [check for check in suite.checks if check.status in ("fail", "inconclusive")]
+    criteria = [_criterion(check, suite) for check in open_]
+    criteria += [
+        f"{one.metric} ({result.benchmark}) is no longer slower than its baseline (now {format_ratio(one.ratio)})"
+        for result in suite.results
+        for one in result.comparisons
+        if one.status == "regressed" and one.ratio is not None
     ]
-    criteria += [finding.check for _, finding in asking if finding.check]
-    blocks.append(
-        Paragraph("It worked when" if criteria else "Nothing has to be shown: no target is missed.", "strong")
+    criteria += [finding.check.rstrip(".") for _, finding in asking if finding.check]
+    told = (
+        "It worked when" if criteria else "Nothing has to be shown: no target is missed, and nothing asks for a change."
     )
+    blocks.append(Paragraph(told, "strong"))
     return (*blocks, *(Paragraph(text, marker="-") for text in dict.fromkeys(criteria)))
 
 
-def _criterion(check: Check) -> str:
-    limit = format_value(check.limit, check.unit)
-    observed = "nothing yet" if check.observed is None else format_value(check.observed, check.unit)
-    return f"its {check.statistic} meets {limit} (now {observed})"
+def figure_of(check: Check, value: float) -> str:
+    """A limit or what was observed, in the unit that people know for it."""
+    is_rate = check.unit == "1/s" and find_target(check.target).metric == "frame_rate"
+    return f"{value:.3g} fps" if is_rate else format_value(value, check.unit)
+
+
+def _criterion(check: Check, suite: Suite) -> str:
+    """The target as a number to reach, and how far it is from here."""
+    metrics = {metric.key: metric for result in suite.results for metric in result.metrics}
+    metric = metrics.get(check.metric)
+    is_floor = (metric.better if metric else find_target(check.target).better) == "higher"
+    side = "at least" if is_floor else "below"
+    wanted = f"{check.target}: {check.statistic} {side} {figure_of(check, check.limit)}"
+    if check.observed is None:
+        return f"{wanted}; nothing is measured yet"
+    now = f"{wanted}; now {figure_of(check, check.observed)}"
+    is_met = check.observed >= check.limit if is_floor else check.observed < check.limit
+    return f"{now}, which is not beyond doubt" if is_met else now
 
 
 def _monitoring(suite: Suite, asking: Sequence[_Found]) -> tuple[Block, ...]:
     watched = list(dict.fromkeys(finding.alert for _, finding in asking if finding.alert))
-    told = "Metrics for Prometheus: -o metrics.prom; alert rules from the targets: --alerts rules.yml."
-    judged = sorted({check.target for check in suite.checks if check.observed is not None})
+    told = (
+        "Metrics for Prometheus: -o metrics.prom; alert rules from the targets: --alerts rules.yml, which also gives "
+        "figures the engine's own names, such as cgrag_retrieval_latency_seconds:warm_p95."
+    )
+    thresholds = {
+        check.target: f"{check.target}: {PREFIX}target_status, limit {figure_of(check, check.limit)}"
+        for check in suite.checks
+        if check.observed is not None
+    }
     blocks: list[Block] = [Paragraph(told)]
-    if judged:
-        blocks.append(Paragraph(f"Targets with a figure to watch: {', '.join(judged)}."))
-    return (*blocks, *(Paragraph(text, marker="-") for text in watched))
+    return (*blocks, *(Paragraph(text, marker="-") for text in (*thresholds.values(), *watched)))

@@ -6,9 +6,10 @@ import shlex
 from collections import Counter
 from collections.abc import Iterator
 
+from synapse_perf.analyze.gate_figures import EVERY_TIME
 from synapse_perf.analyze.gate_report import GateReport, GateRow, row_code
 from synapse_perf.errors import ExitCode
-from synapse_perf.model import Check, ComparisonStatus
+from synapse_perf.model import Check, Comparison, ComparisonStatus
 from synapse_perf.report.characters import clean
 from synapse_perf.report.document import Block, Cell, Column, Document, Fields, Paragraph, Row, Section, Table, Tone
 from synapse_perf.report.figures import UNKNOWN, format_range, format_ratio, labels_of, where_of
@@ -107,8 +108,17 @@ def _facts(report: GateReport) -> Iterator[tuple[str, str]]:
     yield "compared", _METHODS[report.method]
     if report.detects:
         yield "can see", report.detects
+    for row in report.rows:
+        if row.stands_for == EVERY_TIME and row.comparison.ratio is not None:
+            yield "processor time", _processor(row.comparison)
     if report.duration_s:
         yield "took", format_duration(report.duration_s)
+
+
+def _processor(one: Comparison) -> str:
+    """What the time on the clock is held against where others had the processor."""
+    bounds = "" if one.low is None or one.high is None else f" ({format_range(one.low, one.high, '1')})"
+    return f"{format_ratio(one.ratio)}{bounds} of the whole command"
 
 
 def _metrics(report: GateReport) -> Iterator[Block]:

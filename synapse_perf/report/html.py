@@ -33,7 +33,7 @@ _STYLE = """
 --soft: #1d232b; --good: #5bd08d; --bad: #ff8a80; --warn: #e9b44c; --phase: #6ea8e6; --part: #39597c;
 --residual: #59636f; --floor: #b98a35; --count: #6ea8e6; } }
 body { margin: 0 auto; max-width: 62rem; padding: 2rem 1rem 4rem; background: var(--page); color: var(--text);
-font: 15px/1.5 system-ui, sans-serif; overflow-wrap: anywhere; }
+font: 15px/1.5 system-ui, sans-serif; overflow-wrap: break-word; }
 h1 { font-size: 1.35rem; line-height: 1.3; margin: 0 0 1rem; }
 h2 { font-size: 1.05rem; margin: 2.2rem 0 .6rem; border-bottom: 1px solid var(--line); padding-bottom: .2rem; }
 h3 { font-size: .95rem; margin: 1rem 0 .2rem; } p { margin: .35rem 0; } .wide { overflow-x: auto; }
@@ -45,8 +45,10 @@ dl { display: grid; gap: .1rem 1rem; margin: .3rem 0; grid-template-columns: max
 dt { color: var(--quiet); } dd { margin: 0; white-space: pre-wrap; } .strong { font-weight: 600; }
 .good { color: var(--good); font-weight: 600; } .bad { color: var(--bad); font-weight: 600; }
 .warn { color: var(--warn); font-weight: 600; } .quiet { color: var(--quiet); } .item { display: flex; gap: .6rem; }
-.lane { display: grid; grid-template-columns: max-content max-content max-content minmax(8rem, 1fr); gap: .1rem
-.9rem; align-items: center; font-variant-numeric: tabular-nums; } .track { background: var(--soft); height: .8rem; }
+.item > span:first-child { flex: none; } .item > span:last-child, dd { min-width: 0; }
+.lane { overflow-x: auto; display: grid; grid-template-columns: repeat(3, max-content) minmax(8rem, 1fr);
+gap: .1rem .9rem; align-items: center; font-variant-numeric: tabular-nums; }
+.track { background: var(--soft); height: .8rem; }
 .bar { height: 100%; min-width: 1px; } .phase { background: var(--phase); } .part { background: var(--part); }
 .residual { background: var(--residual); } .floor { background: var(--floor); } .count { background: var(--count); }
 svg { max-width: 100%; height: auto; } svg text { fill: var(--text); font: 12px system-ui, sans-serif; }
@@ -86,7 +88,8 @@ def _block(block: Block) -> str:
             return _paragraph(block)
         case Fields():
             rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in block.rows)
-            return f"<dl>{rows}</dl>"
+            place = f' style="margin-left: {block.indent * 0.6:.1f}rem"' if block.indent else ""
+            return f"<dl{place}>{rows}</dl>"
         case Table():
             return _table(block)
         case Waterfall():
@@ -128,7 +131,7 @@ def _lane(lane: Lane) -> str:
 
 
 def _bar(bar: Bar) -> str:
-    place = f"margin-left: {bar.start:.2%}; width: {bar.length:.2%}"
+    place = f"margin-left: {bar.start:.2%}; width: {bar.length:.2%}" if bar.length else "display: none"
     return (
         f'<span>{escape(bar.label)}</span><span class="right">{escape(bar.value)}</span>'
         f'<span class="right">{escape(bar.share)}</span>'

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
 
@@ -20,6 +22,17 @@ if TYPE_CHECKING:
 _REFRESHES_PER_SECOND = 2  # few, because what is measured runs on the same machine
 _PLAIN_EVERY_S = 5.0
 _BAR_WIDTH = 30
+_ABOVE: ContextVar[Callable[[], str] | None] = ContextVar("above", default=None)
+
+
+@contextmanager
+def display_above(heading: Callable[[], str]) -> Iterator[None]:
+    """Within the context each display has this line above it: how far the whole is that it is a part of."""
+    token = _ABOVE.set(heading)
+    try:
+        yield
+    finally:
+        _ABOVE.reset(token)
 
 
 class Progress:
@@ -35,6 +48,7 @@ class Progress:
         self._is_dumb = os.environ.get("TERM", "dumb") in {"dumb", "unknown", ""}
         self._is_ascii = needs_ascii(self._stream)
         self._begun_ns = clock()
+        self._above = _ABOVE.get()  # here, as the thread that draws has a context of its own
         self._trial: TrialStarted | None = None
         self._trial_ns = 0
         self._stage = ""
@@ -119,6 +133,8 @@ class Progress:
         filled = min(round(self._done / planned * _BAR_WIDTH), _BAR_WIDTH)
         full, empty = ("#", "-") if self._is_ascii else ("█", "░")
         text = Text(no_wrap=True, overflow="crop")
+        if self._above is not None:
+            text.append(self._fit(self._above()) + "\n")
         text.append(doing + "\n", "bold")
         text.append(full * filled + empty * (_BAR_WIDTH - filled), "cyan")
         text.append(f"  {time}", "dim")

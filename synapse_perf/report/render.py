@@ -108,8 +108,11 @@ def _page(run: Result | Suite) -> str:
     from synapse_perf.report.suite_sections import whole_suite
 
     if isinstance(run, Suite):
+        from synapse_perf.report.suite_distributions import distributions_section
+
+        spread = distributions_section(run)
         parts = tuple((result.benchmark, sections_of(result)) for result in run.results)
-        return to_html("synapse-perf run", whole_suite(run), parts)
+        return to_html("synapse-perf run", (*whole_suite(run), *((spread,) if spread else ())), parts)
     return to_html(f"synapse-perf {run.benchmark}", sections_of(run))
 
 

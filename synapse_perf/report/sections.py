@@ -18,12 +18,15 @@ from synapse_perf.report.overview_table import overview_section
 from synapse_perf.report.problems import problem_sections
 from synapse_perf.report.retrieval_sections import retrieval_sections
 from synapse_perf.report.runs import Run, display_names, models_of, references, runs_of
+from synapse_perf.report.service_sections import service_sections
 from synapse_perf.report.settings import settings_section
 from synapse_perf.report.targets_table import targets_section
+from synapse_perf.report.ui_sections import ui_sections
 from synapse_perf.report.usage_table import usage_section
 from synapse_perf.report.variants_table import variants_section
 from synapse_perf.report.verdict import verdict_section
 from synapse_perf.report.waterfall import lane_of
+from synapse_perf.report.ws_sections import ws_sections
 
 WATERFALLS_AT_MOST = 4
 SLOWEST_SHOWN = 2  # of more models than that
@@ -37,6 +40,12 @@ def sections_of(result: Result, *, is_brief: bool = False) -> Document:
         return latency_sections(result, is_brief=is_brief)
     if result.benchmark == "leak-hunt":
         return leak_sections(result)
+    if result.benchmark == "ui-fps":
+        return ui_sections(result)
+    if result.benchmark == "service-startup":
+        return service_sections(result)
+    if result.benchmark == "ws-latency":
+        return ws_sections(result)
     return _loading_sections(result)
 
 

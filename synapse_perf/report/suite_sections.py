@@ -11,11 +11,11 @@ from synapse_perf.report.characters import needs_ascii
 from synapse_perf.report.document import Block, Cell, Column, Document, Paragraph, Row, Section, Table
 from synapse_perf.report.figures import NOT_YET, format_gain, format_interval, format_ratio, labels_of, where_of
 from synapse_perf.report.findings_list import ranked_findings
-from synapse_perf.report.five_parts import five_parts
+from synapse_perf.report.five_parts import figure_of, five_parts
 from synapse_perf.report.render import Format, document_text, render
 from synapse_perf.report.targets_table import SAMPLE, STATUS_TONES, STATUS_WORDS, worst
 from synapse_perf.report.verdict import how_and_where
-from synapse_perf.units import format_duration, format_value
+from synapse_perf.units import format_duration
 
 _COUNTED: dict[CheckStatus, str] = {
     "fail": "missed",
@@ -83,7 +83,6 @@ def _table_section(suite: Suite) -> Section:
         Column("target"),
         Column("limit", "right"),
         Column("observed", "right"),
-        Column("interval", "right"),
         Column("margin", "right"),
         Column("status"),
     )
@@ -95,16 +94,15 @@ def _row(checks: list[Check], suite: Suite) -> Row:
     check = worst(checks)
     result = next((one for one in suite.results if check in one.checks), None)
     metric = next((one for one in result.metrics if one.key == check.metric), None) if result else None
-    is_floor = find_target(check.target).better == "higher"
+    is_floor = (metric.better if metric else find_target(check.target).better) == "higher"
     is_sample = result is not None and result.subject == "sample" and check.observed is not None
     statistic = "p50" if check.statistic == "median" else check.statistic
-    observed = "" if check.observed is None else f"{statistic} {format_value(check.observed, check.unit)}"
+    observed = "" if check.observed is None else f"{statistic} {figure_of(check, check.observed)}"
     return Row(
         (
             Cell(check.target, "strong"),
-            Cell(f"{'≥' if is_floor else '<'} {format_value(check.limit, check.unit)}"),
+            Cell(f"{'≥' if is_floor else '<'} {figure_of(check, check.limit)}"),
             Cell(observed),
-            Cell(format_interval(metric, check.statistic) if metric else ""),
             Cell(_margin(check, is_floor=is_floor)),
             Cell(
                 "sample" if is_sample else STATUS_WORDS[check.status],
@@ -125,6 +123,9 @@ def _margin(check: Check, *, is_floor: bool) -> str:
 
 def _note(check: Check, checks: Sequence[Check], result: Result | None, metric: Metric | None) -> str:
     parts = []
+    interval = format_interval(metric, check.statistic)
+    if check.observed is not None and interval != "none":
+        parts.append(f"interval {interval} ({_confidence(metric):.0%})".replace("%)", " %)"))
     if check.status != "pass" and SAMPLE not in check.reason:
         parts.append(check.reason or NOT_YET)
     if len(checks) > 1 and metric is not None:
@@ -132,7 +133,12 @@ def _note(check: Check, checks: Sequence[Check], result: Result | None, metric: 
     change = next((one for one in result.comparisons if one.metric == check.metric), None) if result else None
     if change is not None:
         parts.append(_change(change))
-    return ". ".join(parts)
+    return "; ".join(parts)
+
+
+def _confidence(metric: Metric | None) -> float:
+    interval = metric.summary.interval if metric else None
+    return interval.confidence if interval else 0.95
 
 
 def _change(change: Comparison) -> str:

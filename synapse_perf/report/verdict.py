@@ -49,6 +49,9 @@ def _outcome(result: Result) -> list[str]:
     regressed = sum(one.status == "regressed" for one in result.comparisons)
     if regressed:
         parts.append(f"{regressed} of {len(result.comparisons)} metrics regressed against the baseline")
+    leaks = sum(leak.status == "leak" for leak in result.leaks)
+    if leaks:
+        parts.append(f"{leaks} leak{'s' if leaks > 1 else ''}")
     return parts + _failure_counts(result)
 
 

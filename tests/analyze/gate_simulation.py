@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from synapse_perf.analyze.gate_figures import Figure
+from synapse_perf.analyze.gate_figures import EVERY_TIME, Figure
 from synapse_perf.analyze.gate_paired import Judgement, PairedRuns, Rules
 from synapse_perf.analyze.gate_policy import Pair, judge, next_pair
 
@@ -40,12 +40,21 @@ class Machine:
     stalls: float = 0.0  # chance that a whole run takes two to four times as long
     bias: float = 0.0  # of one build of the same code against another
     session: float = 0.0  # of one session against another, which pairs do not meet and stored figures do
+    others: float = 0.0  # what others on the machine add to a run: the mean, and as much for the scatter
+    computes: float = 0.5  # the share of the command's processor time that what is slowed takes; told beside others
+    metrics: int = METRICS
 
 
 QUIET = Machine("quiet", 0.005, 0.01, 0.01, drift=0.01, session=0.005)
 SHARED = Machine("shared", 0.015, 0.03, 0.05, drift=0.05, session=0.03)
 BAD = Machine("bad", 0.03, 0.05, 0.10, drift=0.10, session=0.03)
 MACHINES = (QUIET, SHARED, BAD)
+# As two processes that never rest did to a workload of two phases on two cores: logarithms of two runs beside each
+# other differed by 0.40 on the clock and by 0.15 in processor time, with a correlation of 0.35, and 0.3 of two phases.
+LOADED = replace(QUIET, name="loaded", others=0.28, metrics=2)
+LOADED_WAITING = replace(LOADED, name="loaded, slower by waiting", computes=0.0)
+SHARED_BY_METRICS, SHARED_BY_PROCESSOR, PROCESSOR_SCATTER = 0.55, 0.64, 0.38
+PROCESSOR = "processor"
 
 
 def variants(machine: Machine) -> tuple[Machine, ...]:
@@ -66,25 +75,40 @@ class Runs:
         self.machine = machine
         self.rng = rng
         self.slowdown = slowdown
-        self.state = np.zeros(METRICS)
-        self.bias = rng.normal(0, machine.bias, METRICS)
+        self.state = np.zeros(machine.metrics)
+        self.bias = rng.normal(0, machine.bias, machine.metrics)
         self.trend = rng.normal(0, machine.drift)
         self.count = 0
 
     def measure(self, is_change: bool) -> dict[str, Figure]:
         """The figures of one run."""
-        middles = np.median(self.samples(is_change), axis=0)
-        return {f"metric {place}": Figure(float(value), "s", "lower") for place, value in enumerate(middles)}
+        samples = self.samples(is_change)
+        told = {}
+        if self.machine.others:
+            added, processor = self.added_by_others()
+            samples *= added
+            processor *= 1 + self.machine.computes * self.slowdown * is_change
+            told[PROCESSOR] = Figure(processor, "s", "lower", is_principal=False, stands_for=EVERY_TIME)
+        middles = np.median(samples, axis=0)
+        return {f"metric {place}": Figure(float(one), "s", "lower") for place, one in enumerate(middles)} | told
+
+    def added_by_others(self) -> tuple[Values, float]:
+        """To each metric on the clock, and to the processor time of all; neither knows which side it is."""
+        whole, others = float(self.rng.exponential()), self.machine.others
+        each = self.rng.exponential(size=self.machine.metrics)
+        clock: Values = np.exp(others * (SHARED_BY_METRICS * whole + math.sqrt(1 - SHARED_BY_METRICS**2) * each))
+        rest = math.sqrt(1 - SHARED_BY_PROCESSOR**2) * float(self.rng.exponential())
+        return clock, math.exp(others * PROCESSOR_SCATTER * (SHARED_BY_PROCESSOR * whole + rest))
 
     def samples(self, is_change: bool) -> Values:
         """What one run measures: a row for each sample, a column for each metric."""
         machine, rng = self.machine, self.rng
-        fresh = math.sqrt(1 - machine.lasting**2) * rng.standard_normal(METRICS)
+        fresh = math.sqrt(1 - machine.lasting**2) * rng.standard_normal(machine.metrics)
         self.state = machine.lasting * self.state + fresh
         self.count += 1
         level = machine.between * self.state + self.trend * self.count / 100
-        samples = level + machine.within * rng.standard_normal((SAMPLES, METRICS))
-        samples += math.log(1.5) * (rng.random((SAMPLES, METRICS)) < machine.spikes)
+        samples = level + machine.within * rng.standard_normal((SAMPLES, machine.metrics))
+        samples += math.log(1.5) * (rng.random((SAMPLES, machine.metrics)) < machine.spikes)
         figures: Values = np.exp(samples)
         if rng.random() < 0.5:
             figures *= machine.classes
@@ -107,6 +131,12 @@ class Outcome:
     def alarms(self) -> list[str]:
         return [one.metric for one in self.judgements if one.status == "regressed"]
 
+    @property
+    def is_red(self) -> bool:
+        """The processor time of the whole command speaks only where a time is undecided."""
+        clock = {one.status for one in self.judgements if one.metric != PROCESSOR}
+        return "regressed" in clock or ("inconclusive" in clock and PROCESSOR in self.alarms)
+
     def status_of(self, metric: str) -> str:
         return next(one.status for one in self.judgements if one.metric == metric)
 
@@ -119,13 +149,16 @@ def gate(machine: Machine, rng: np.random.Generator, slowdown: float = 0.0, rule
     pairs: list[Pair] = []
     while (spec := next_pair(pairs, rules, seed)) is not None:
         measured = {arm: runs.measure(arm == "after") for arm in spec.order}
-        pairs.append(Pair(spec, PairedRuns(measured["before"], measured["after"])))
+        told = ("others",) if machine.others else ()
+        pairs.append(Pair(spec, PairedRuns(measured["before"], measured["after"]), told))
     return Outcome(tuple(judge(pairs, rules)), len(pairs))
 
 
-def gates(machine: Machine, count: int, seed: int, slowdown: float = 0.0) -> Iterator[Outcome]:
+def gates(
+    machine: Machine, count: int, seed: int, slowdown: float = 0.0, rules: Rules | None = None
+) -> Iterator[Outcome]:
     for place in range(count):
-        yield gate(machine, np.random.default_rng([seed, place]), slowdown)
+        yield gate(machine, np.random.default_rng([seed, place]), slowdown, rules)
 
 
 # --- rules of other tools, on the same noise -------------------------------------------------------------------------
@@ -136,7 +169,7 @@ def sessions(machine: Machine, rng: np.random.Generator, slowdown: float, runs: 
     found = []
     for is_change in (False, True):
         made = Runs(machine, rng, slowdown)
-        level = rng.normal(0, machine.session, METRICS)
+        level = rng.normal(0, machine.session, machine.metrics)
         found.append(np.exp(level) * np.concatenate([made.samples(is_change) for _ in range(runs)]))
     return found[0], found[1]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -63,6 +63,44 @@ def by_chance(slowness: float, rate: float) -> Make:
         return levels
 
     return make
+
+
+def in_power_law(tail: float, entries: int, keys: int, size: Callable[[Draw], float]) -> Make:
+    """A few keys are asked for again and again, of many others each but once; what was asked for longest ago goes.
+
+    `tail`: of the distribution of the keys; their popularity falls with the power 1 + `tail`.
+    """
+
+    def make(draw: Draw, count: int) -> list[float]:
+        kept, held, levels = OrderedDict[int, float](), 0.0, []
+        for _ in range(count):
+            for key in (1 + draw.pareto(tail, keys)).clip(max=1e15).astype(int).tolist():
+                if key not in kept:
+                    kept[key] = size(draw)
+                    held += kept[key]
+                kept.move_to_end(key)
+                if len(kept) > entries:
+                    held -= kept.popitem(last=False)[1]
+            levels.append(held)
+        return levels
+
+    return make
+
+
+def alike(draw: Draw) -> float:
+    return PIECE
+
+
+def exponential(draw: Draw) -> float:
+    return float(draw.exponential(PIECE))
+
+
+def lognormal(draw: Draw) -> float:
+    """Half of all bytes are in one of fourteen values."""
+    return float(PIECE * draw.lognormal(-1.125, 1.5))
+
+
+SIZES = {"alike": alike, "exponential": exponential, "lognormal": lognormal}
 
 
 def smoothly(slowness: float) -> Make:
@@ -122,6 +160,10 @@ def of_every_size(each: float) -> Make:
     return lambda draw, count: [float(one) for one in np.cumsum(draw.exponential(each, count))]
 
 
+def lognormally(each: float, spread: float) -> Make:
+    return lambda draw, count: np.cumsum(each * draw.lognormal(-(spread**2) / 2, spread, count)).tolist()
+
+
 def in_every(nth: int, each: float) -> Make:
     return lambda draw, count: [nth * each * (place // nth) for place in range(count)]
 
@@ -153,6 +195,11 @@ def populations() -> Iterator[Population]:
             yield Population(f"cache by chance, {slowness} iterations, {rate:g} keys", False, by_chance(slowness, rate))
     for slowness in (30, 60, 100, 150, 300):
         yield Population(f"cache that fills smoothly, {slowness} iterations", False, smoothly(slowness))
+    for tail in (0.5, 0.7, 1.0):
+        for entries in (64, 128, 256):
+            for sized, draw_size in SIZES.items():
+                name = f"cache of keys in a power law, {tail:g}, {entries} entries, {sized}"
+                yield Population(name, False, in_power_law(tail, entries, 3, draw_size))
     for full_at in (20, 40, 60, 80):
         yield Population(f"cache that is full after {full_at}", False, until(full_at))
     yield Population("noise", False, wobbling(FRAGMENTED, 0))
@@ -170,6 +217,8 @@ def populations() -> Iterator[Population]:
         yield Population(f"{told} in a buffer", True, in_a_buffer(size))
         yield Population(f"{told} behind a step", True, behind_a_step(size, 5 * size))
         yield Population(f"{told} of every size", True, of_every_size(size))
+        yield Population(f"{told} of lognormal sizes, 1", True, lognormally(size, 1.0))
+        yield Population(f"{told} of lognormal sizes, 1.5", True, lognormally(size, 1.5))
         yield Population(f"{told} by chance in one of 2", True, now_and_then(0.5, size))
         yield Population(f"{told} by chance in one of 4", True, now_and_then(0.25, size))
         yield Population(f"{told} in every 4th", True, in_every(4, size))
@@ -180,7 +229,7 @@ def main(runs: int, seed: int) -> None:
     for one in populations():
         found = simulate(one, runs, seed)
         shares = (f"{100 * found[status] / runs:5.1f} % {status}" for status in ("leak", "inconclusive", "clean"))
-        sys.stdout.write(f"{one.name:46} {', '.join(shares)}\n")
+        sys.stdout.write(f"{one.name:62} {', '.join(shares)}\n")
         sys.stdout.flush()
 
 

@@ -13,7 +13,7 @@ from synapse_perf.model import Fact, Failure, Measurement, Sample, Trial, TrialS
 
 KB = 1000
 FREE_BYTES = 1024.0**3
-SAMPLES = (23, 46, 92, 184)  # of the four looks, with their warm-ups
+SAMPLES = (23, 46, 92, 184, 736)  # of the looks, with their warm-ups
 HUNT = Hunt("app:work", "call", TrialSpec("leak_function", "", {}, {"function": "app:work"}))
 
 

@@ -63,6 +63,23 @@ def test_noise_is_inconclusive_and_never_unchanged() -> None:
 
 
 @pytest.mark.parametrize(
+    ("now", "before", "status"),
+    [
+        ((0.0,) * 6, (0.0,) * 6, "unchanged"),
+        ((2.0, 9.9, 10.0, 10.0, 10.1, 12.0), (0.0,) * 6, "regressed"),
+        ((0.0,) * 6, (2.0, 9.9, 10.0, 10.0, 10.1, 12.0), "improved"),
+        ((0.0, 0.0, 0.0, 0.0, 0.0, 2.0), (0.0,) * 6, "inconclusive"),
+        ((0.0, 10.0, 10.0, 10.0, 10.0, 10.0), (0.0,) * 6, "inconclusive"),
+    ],
+)
+def test_counts_of_which_there_may_be_none_need_no_ratio(
+    now: tuple[float, ...], before: tuple[float, ...], status: str
+) -> None:
+    found = compare_metric(single(*now), single(*before))
+    assert (found.status, found.ratio) == (status, None)
+
+
+@pytest.mark.parametrize(
     ("now", "before", "words"),
     [
         ((1.0,) * 5, STEADY, "at least 6"),

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import pytest
 
+from synapse_perf.analyze.gate_paired import Rules
 from tests.analyze.gate_simulation import (
     BAD,
+    LOADED,
+    LOADED_WAITING,
     MACHINES,
     QUIET,
     SHARED,
@@ -52,3 +55,22 @@ def test_the_usual_rules_raise_alarms_on_the_same_noise() -> None:
     """The simulation is no easy one: tests that take samples of one session for independent alarm where nothing is."""
     rates = peer_rates(SHARED, COUNT, seed=6)
     assert min(rates[name][0] for name in ("Mann-Whitney, 5 %", "t test, 5 %")) > 0.5
+
+
+# --- beside others, who disturb every pair ---------------------------------------------------------------------------
+
+
+def red(machine: Machine, slowdown: float, rules: Rules, count: int) -> int:
+    return sum(outcome.is_red for outcome in gates(machine, count, seed=7, slowdown=slowdown, rules=rules))
+
+
+def test_the_processor_time_halves_the_alarms_at_least_and_finds_as_much() -> None:
+    """At twenty times the usual levels, so that few gates show it; thousands at the true ones in ``make bench``."""
+    asked, not_asked = Rules(alarm=0.4, alone=0.04), Rules(alarm=0.4, alone=0.4)
+    assert 0 < red(LOADED, 0.0, asked, 120) <= red(LOADED, 0.0, not_asked, 120) / 2
+    asked, not_asked = Rules(), Rules(alone=Rules().alarm)
+    assert red(LOADED, 0.2, asked, 60) >= 0.9 * red(LOADED, 0.2, not_asked, 60) > 0
+
+
+def test_what_only_waits_longer_is_found_beside_others_by_stronger_evidence() -> None:
+    assert red(LOADED_WAITING, 0.5, Rules(), 15) >= 10

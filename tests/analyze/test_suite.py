@@ -44,3 +44,14 @@ def test_a_profile_for_ci_judges_its_own_statistic() -> None:
 
     assert isinstance(checks[0], Check)
     assert {check.target: check.statistic for check in checks}["query-fast"] == "p95"
+
+
+def test_a_row_that_its_command_left_open_says_what_would_fill_it() -> None:
+    left = replace(PASSED, target="query-deep", status="not-measured", observed=None, reason="no such tier")
+    result = replace(made_result("tier-latency"), checks=(left,))
+
+    suite = suite_of([result], TARGETS, {"query-deep": "measure it: tier-latency"}, profile="laptop")
+
+    assert {check.target: check.reason for check in suite.checks}["query-deep"] == (
+        "no such tier; measure it: tier-latency"
+    )

@@ -22,6 +22,7 @@ from pathlib import Path
 from scipy import stats
 
 from synapse_perf.clock import now_ns, seconds_between, utc_timestamp
+from synapse_perf.commands.gate_arms import CPU_METRIC
 from tests.commands.made_repository import git
 
 KEPT = Path(__file__).parents[2] / "build" / "real-gates"
@@ -79,6 +80,8 @@ class Gate:
     code: int
     statuses: tuple[str, str]
     ratio: float | None
+    processor_ratio: float | None  # of the whole command
+    reason: str  # of the status of the phase that may change
     pairs: int
     disturbed_pairs: int
     took_s: float
@@ -132,6 +135,8 @@ def one_gate(project: Path, percent: int) -> Gate:
         code=done.returncode,
         statuses=(rows[UNTOUCHED]["status"], rows[CHANGED]["status"]),
         ratio=rows[CHANGED]["ratio"],
+        processor_ratio=rows[CPU_METRIC]["ratio"],
+        reason=rows[CHANGED]["reason"],
         pairs=report["facts"]["pairs"],
         disturbed_pairs=disturbed,
         took_s=took_s,
@@ -177,10 +182,12 @@ def table(gates: Sequence[Gate]) -> str:
     identical = [gate for gate in gates if gate.slower_percent == 0]
     alarms = sum(gate.is_false_alarm for gate in identical)
     also = sum(gate.is_false_alarm for gate in gates if gate.slower_percent)
+    doubted = sum("does not confirm it" in gate.reason for gate in identical)
     load = statistics.median(gate.load for gate in gates) if gates else 0.0
     rows.append(
         f"{alarms} false alarms in {len(identical)} gates of identical code: below "
         f"{most_alarms(alarms, len(identical)):.2%} at 95 %; {also} on the phase that no change touches; "
+        f"{doubted} that the clock would have raised and processor time did not confirm; "
         f"median load {load:.1f}, {sum(g.disturbed_pairs for g in gates)} of {sum(g.pairs for g in gates)} "
         "pairs disturbed"
     )

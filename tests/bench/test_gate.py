@@ -23,14 +23,15 @@ from synapse_perf.results import dumps
 from tests.analyze.gate_simulation import BAD, MACHINES, Machine, variants
 from tests.analyze.made_pairs import merged, slower_by
 from tests.analyze.trials import metric
-from tests.bench.gate_rates import COMMITTED, EVERY, GATES, SLOWER, outcomes, peers
+from tests.bench.gate_rates import BESIDE_OTHERS, COMMITTED, EVERY, GATES, SLOWER, both_ways, outcomes, peers
 from tests.bench.real_gates import COMMAND, carry_out, made_project, one_gate, table
 from tests.made_results import made_result
 
 MOST_WRONG = 4  # of a thousand: the 95 % upper bound of the true rate is then 0.91 %
 QUIET_OR_SHARED = [each for one in MACHINES[:2] for each in variants(one)]
 SEEN_CLEARLY = [each for each in QUIET_OR_SHARED if each.classes == 1]
-KNOWN = {row["machine"]: row for row in json.loads(COMMITTED.read_text())["machines"]}
+FOUND = json.loads(COMMITTED.read_text())
+KNOWN = {row["machine"]: row for row in FOUND["machines"]}
 ROUNDS = 3
 
 
@@ -58,6 +59,21 @@ def test_a_tenth_slower_is_never_called_unchanged(benchmark: BenchmarkFixture, m
     allowed = 0 if machine in QUIET_OR_SHARED and not machine.bias else MOST_WRONG
     assert found.get("unchanged", 0) <= allowed or (machine.bias and machine.name.startswith(BAD.name))
     assert found["false alarms"] <= MOST_WRONG
+
+
+@pytest.mark.parametrize(("machine", "slowdown"), BESIDE_OTHERS, ids=str)
+def test_gates_beside_others_who_disturb_every_pair(
+    benchmark: BenchmarkFixture, machine: Machine, slowdown: float
+) -> None:
+    found = benchmark.pedantic(both_ways, args=(machine, slowdown), rounds=1)
+    sys.stdout.write(f"\n{found}\n")
+    assert found in FOUND["beside others"], "run python -m tests.bench.gate_rates"
+    asked, not_asked = found["confirmed"], found["unconfirmed"]
+    if not slowdown:
+        assert asked["failed"] * GATES <= MOST_WRONG * asked["gates"]
+        assert asked["failed"] < not_asked["failed"]
+    elif machine.computes:
+        assert asked["failed"] >= 0.8 * not_asked["failed"]
 
 
 @pytest.mark.parametrize("machine", EVERY, ids=lambda one: one.name)

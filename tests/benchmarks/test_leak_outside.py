@@ -223,7 +223,7 @@ def test_growth_is_told_per_hour_and_workers_count_with_their_server() -> None:
 def test_a_process_that_ends_or_is_another_by_now() -> None:
     with leaky_server("ends") as running:
         known = running.known
-        with pytest.raises(BenchmarkFailed, match=f"process {running.pid} has ended after 1\d iterations"):
+        with pytest.raises(BenchmarkFailed, match=rf"process {running.pid} has ended after 1\d iterations"):
             ask(running, FIRST, BODY)
         with pytest.raises(BenchmarkFailed, match=f"process {running.pid} has ended"):
             look(leak_process, FIRST, process=known, every_s=0.01)

@@ -223,6 +223,8 @@ def test_too_little_time_for_the_least_pairs_is_told_before_they_are_measured(
         (("--against", "--upload-pack=x", "--command", COMMAND), "there is no revision"),
         (("--against", "HEAD"), "--against needs something to measure with"),
         (("--command", COMMAND), "--command is for --against"),
+        (("--profile", "ci-cpu"), "--profile is for --against"),
+        (("--setup", "true"), "--setup is for --against"),
         (("--against", "HEAD", "--command", COMMAND, "last"), "--against needs one thing to measure with"),
         (("--against", "HEAD", "--command", COMMAND, "--baseline", "x"), "--against measures both sides itself"),
         (("--against", "HEAD", "--command", COMMAND, "--effect", "0.1"), "--effect 0.1: not a share of change"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from synapse_perf.analyze.targets import TARGETS
 from synapse_perf.errors import InputError
 from synapse_perf.profiles import builtin_profiles, find_profile, load_profile
 
-NAMES = ["ci-cpu", "embedded", "laptop", "synapse-engine"]
+NAMES = ["ci-cpu", "embedded", "laptop-metal", "synapse-engine"]
 SHOW = "from synapse_perf.profiles import builtin_profiles; print(*builtin_profiles(), sep='\\n')"
 
 
@@ -36,9 +37,18 @@ def test_the_engines_profile_states_the_target_table() -> None:
 
 
 def test_an_unknown_name_suggests_the_nearest() -> None:
-    with pytest.raises(InputError, match="there is no profile 'latop'") as caught:
-        find_profile("latop")
-    assert "did you mean 'laptop'?" in caught.value.remedy
+    with pytest.raises(InputError, match="there is no profile 'laptop-metall'") as caught:
+        find_profile("laptop-metall")
+    assert "did you mean 'laptop-metal'?" in caught.value.remedy
+
+
+def test_the_name_of_before_goes_on_to_work() -> None:
+    assert load_profile("laptop").name == "laptop-metal"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_names_its_commands(name: str) -> None:
+    assert "run" in tomllib.loads(find_profile(name).read_text("utf-8"))
 
 
 def test_a_path_is_taken_as_it_is(tmp_path: Path) -> None:

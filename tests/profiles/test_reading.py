@@ -165,7 +165,11 @@ def test_the_digest_changes_with_what_is_measured(change: str, tmp_path: Path) -
     ("text", "message", "remedy"),
     [
         ('nme = "x"', ":1: 'nme' is not known", "did you mean 'name'?"),
-        ("digest = 'x'", ":1: 'digest' is not known", "known here: bench-cgrag, description, leak-hunt, models, name"),
+        (
+            "digest = 'x'",
+            ":1: 'digest' is not known",
+            "known here: bench-cgrag, description, engine, leak-hunt, models, name",
+        ),
         ("[profile-load]\n\nload_mode = 'mmap'", ":3: 'load_mode' is not known in [profile-load]", "'load_modes'?"),
         ("[profile_load]\nthreads = 1", ":1: 'profile_load' is not known", "did you mean 'profile-load'?"),
         ("[sampling]\nmax_time_s = 3", ":2: 'max_time_s' is not known in [sampling]", "did you mean 'max_time'?"),

@@ -82,6 +82,14 @@ def test_a_companion_is_shown_only_where_it_decides() -> None:
     assert "command_cpu_time" in text(report(row("inconclusive"), cpu))
 
 
+def test_the_processor_time_is_told_beside_the_verdict() -> None:
+    cpu = row("inconclusive", "command_cpu_time", stands_for="every time")
+    assert "processor time  1.10× (1.05–1.15) of the whole command" in text(report(row("unchanged"), cpu))
+    assert "processor time" not in text(report(row("unchanged")))
+    unknown = replace(cpu, comparison=replace(cpu.comparison, ratio=None, low=None, high=None))
+    assert "processor time" not in text(report(row("unchanged"), unknown))
+
+
 def test_of_many_rows_those_that_change_no_verdict_are_counted() -> None:
     many = [row("unchanged", f"m{place:02}") for place in range(40)]
     shown = text(report(row("regressed"), *many))

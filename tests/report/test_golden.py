@@ -16,8 +16,17 @@ from synapse_perf.report.render import render
 from tests.report.every_example import EVERY
 
 GOLDEN = Path(__file__).with_name("golden")
-MARKDOWN = ("full", "many_models", "failures_only", "retrieval_full", "retrieval_experiments", "latency_full")
-ASCII = ("full", "few_trials", "retrieval_experiments", "latency_full")
+MARKDOWN = (
+    "full",
+    "many_models",
+    "failures_only",
+    "retrieval_full",
+    "retrieval_experiments",
+    "latency_full",
+    "service_missed",
+    "ui_blocked",
+)
+ASCII = ("full", "few_trials", "retrieval_experiments", "latency_full", "service_missed", "ui_blocked")
 
 PLAN = DryRun(
     benchmark="profile-load",

@@ -8,13 +8,14 @@ import pty
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from threading import Thread
 from typing import TextIO
 
 import pytest
 
 from synapse_perf.measure.events import Event, Note, StageEntered, TrialFinished, TrialStarted
 from synapse_perf.model import Failure, Trial, TrialSpec
-from synapse_perf.report.progress import Progress, clock_text
+from synapse_perf.report.progress import Progress, clock_text, display_above
 
 SECOND = 10**9
 SPEC = TrialSpec("profile_load", "mmap", {"model": "qwen3-4b", "cache": "cold"}, {})
@@ -161,6 +162,20 @@ def test_a_terminal_shows_the_trial_and_is_clean_afterwards(terminal: Terminal) 
     assert "trial 4 of at least 12: qwen3-4b, cold, mmap: tensors" in seen
     assert "the machine is hot" in seen
     assert seen.rstrip().endswith(("\x1b[2K", "\x1b[?25h")), "the last lines are erased and the cursor is back"
+
+
+def test_what_the_run_is_a_part_of_stands_above_whatever_thread_draws_it(terminal: Terminal) -> None:
+    heading = "2 of 3: bench-cgrag, at most 4 min left in all"
+    with display_above(lambda: heading), Progress(stream=terminal.stream) as progress:
+        progress.observe(STARTED)
+        assert progress._live is not None
+        drawing = Thread(target=progress._live.refresh)
+        drawing.start()
+        drawing.join()
+
+    shown = terminal.read_all()
+    assert "trial 4 of at least 12" in shown
+    assert shown.count(heading) >= shown.count("trial 4 of at least 12")
 
 
 def test_an_error_within_leaves_the_terminal_clean(terminal: Terminal) -> None:

@@ -3,95 +3,103 @@
 from __future__ import annotations
 
 import asyncio
-import logging
+import atexit
+import mmap
 import os
+import queue
 import socket
-import sqlite3
 import subprocess
-import threading
-from collections.abc import Iterator
-from logging.handlers import MemoryHandler
+import sys
+import tempfile
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, partial
 from typing import Any
 
-import numpy as np
-
 KEPT: list[Any] = []
-BUFFER = bytearray()
-LOG = logging.getLogger(__name__)
-LOG.propagate = False
+HEAD: Node | None = None
+TEXT = ""
+WAITING: queue.Queue[bytes] = queue.Queue()
+BY_USER: defaultdict[str, list[bytes]] = defaultdict(list)
 
 
-def exception_with_its_frames(size: int) -> None:
-    """The traceback holds the frame, and the frame what it was working on."""
-
-    def fail() -> None:
-        working_on = b"x" * size
-        raise ValueError(len(working_on))
-
-    try:
-        fail()
-    except ValueError as error:
-        KEPT.append(error)
+class Node:
+    def __init__(self, text: bytes, after: Node | None) -> None:
+        self.text, self.after = text, after
 
 
-def open_database(size: int) -> None:
-    """Pages that SQLite allocates for itself."""
-    database = sqlite3.connect(":memory:")
-    database.execute("create table texts (text blob)")
-    database.execute("insert into texts values (zeroblob(?))", (size,))
-    KEPT.append(database)
+class Loader:
+    def __init__(self, size: int) -> None:
+        self.text = b"x" * size
+
+    @cache  # noqa: B019 - the leak: each loader stays for ever
+    def length(self) -> int:
+        return len(self.text)
 
 
-def buffer_that_grows(size: int) -> None:
-    """One block, enlarged by more than it needs each time that it is full."""
-    BUFFER.extend(b"x" * size)
+def chain_of_objects(size: int) -> None:
+    """Each holds the one before; no container grows."""
+    global HEAD
+    HEAD = Node(b"x" * size, HEAD)
 
 
-def view_of_an_array(size: int) -> None:
-    """Three numbers keep all the others."""
-    KEPT.append(np.arange(size // 8, dtype=np.float64)[:3])
+def text_that_grows(size: int) -> None:
+    global TEXT
+    TEXT += "x" * size
 
 
-def suspended_generator(size: int) -> None:
-    def parts() -> Iterator[int]:
-        text = b"x" * size
-        yield len(text)
-        yield text.count(b"y")
-
-    begun = parts()
-    next(begun)
-    KEPT.append(begun)
+def queue_that_nobody_reads(size: int) -> None:
+    WAITING.put(b"x" * size)
 
 
-def log_handler(size: int) -> None:
-    """Each call has a handler of its own, which holds what was logged."""
-    handler = MemoryHandler(capacity=10**9)
-    LOG.addHandler(handler)
-    LOG.warning("%s", b"x" * size)
-    KEPT.append(LOG.handlers.pop())
+def lists_by_user(size: int) -> None:
+    """Of three users: the dictionary has no more entries, its lists have."""
+    for user in "abc":
+        BY_USER[user].append(b"x" * (size // 3))
 
 
-def pipe() -> None:
-    os.pipe()
+def cached_method(size: int) -> None:
+    Loader(size).length()
 
 
-def event_loop() -> None:
-    KEPT.append(asyncio.new_event_loop())
+def exit_hook(size: int) -> None:
+    atexit.register(partial(len, b"x" * size))
 
 
-def timer() -> None:
-    late = threading.Timer(3600, print)
-    late.daemon = True
-    late.start()
+def private_pages_of_a_file(size: int) -> None:
+    with tempfile.TemporaryFile() as file:
+        file.truncate(size)
+        KEPT.append(mmap.mmap(file.fileno(), size, access=mmap.ACCESS_COPY))
+    KEPT[-1].write(b"x" * size)
 
 
-async def consumer() -> None:
-    KEPT.append(asyncio.ensure_future(asyncio.Queue[int]().get()))
+def event_descriptor() -> None:
+    os.eventfd(0)
 
 
-def listening_socket() -> None:
-    KEPT.append(socket.create_server(("127.0.0.1", 0)))
+def open_file() -> None:
+    KEPT.append(tempfile.TemporaryFile())  # noqa: SIM115 - the leak
 
 
-def helper_with_pipes() -> None:
-    KEPT.append(subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL))
+def executor() -> None:
+    KEPT.append(ThreadPoolExecutor(1))
+    KEPT[-1].submit(len, "").result()
+
+
+async def task_behind_a_lock() -> None:
+    lock = asyncio.Lock()
+    await lock.acquire()
+    KEPT.append(asyncio.ensure_future(lock.acquire()))
+
+
+def datagram_socket() -> None:
+    KEPT.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+    KEPT[-1].bind(("127.0.0.1", 0))
+
+
+def spawned_and_never_waited_for() -> None:
+    KEPT.append(os.posix_spawn("/bin/true", ["true"], os.environ))
+
+
+def interpreter_that_waits() -> None:
+    KEPT.append(subprocess.Popen([sys.executable, "-S", "-c", "input()"], stdin=subprocess.PIPE))

@@ -2,101 +2,132 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
+import logging
+import mmap
 import random
-import re
-import socket
-import sqlite3
-import subprocess
 import tempfile
+import threading
 import time
-from collections import deque
-from functools import lru_cache
-from typing import Any
+import weakref
+from collections import OrderedDict, deque
+from logging.handlers import MemoryHandler
+from typing import IO, Any
+
+import numpy as np
 
 OWN_ITERATION_S = 0.006
 ENTRY = b"x" * 100_000
 KEPT: list[Any] = []
-RING: deque[bytes] = deque(maxlen=60)
 KEYS = itertools.count()
 DRAW = random.Random()
-BATCH = 50  # calls after which a batch is handed on
-LASTING_S = 0.5
+RUNNING: set[asyncio.Task[None]] = set()
+BY_NAME: weakref.WeakValueDictionary[int, Document] = weakref.WeakValueDictionary()
+NEWEST: deque[Document] = deque(maxlen=30)
+STORE: OrderedDict[int, bytes] = OrderedDict()
+STORE_BYTES = 4_000_000
+OPEN: OrderedDict[int, IO[bytes]] = OrderedDict()
+BY_KEY: dict[int, np.ndarray[Any, Any]] = {}
+SPOOL = tempfile.SpooledTemporaryFile(max_size=3_000_000)  # noqa: SIM115 - as long as the process
+LOG = logging.getLogger(__name__)
+LOG.propagate = False
+LOG.addHandler(MemoryHandler(capacity=25, target=logging.NullHandler()))
 
 
-@lru_cache(maxsize=64)
-def value(key: int) -> bytes:
-    return b"x" * int(DRAW.expovariate(1 / 50_000))
+class Document:
+    def __init__(self, size: int) -> None:
+        self.text = b"x" * size
 
 
-def cache_of_values_of_every_size() -> None:
-    """Some keys are asked for far more often than others."""
-    time.sleep(OWN_ITERATION_S)
-    for _ in range(3):
-        value(int(DRAW.paretovariate(0.7)))
-
-
-def compiled_patterns() -> None:
-    """The library keeps some hundreds of them, and then drops what is old."""
-    re.compile(f"the (entry|record) {next(KEYS)}[a-f]*")
-
-
-def ring_of_records() -> None:
-    time.sleep(OWN_ITERATION_S)
-    RING.append(ENTRY + bytes(1))
-
-
-def pool_of_connections() -> None:
-    """As many as were ever busy at once, up to 12."""
-    time.sleep(OWN_ITERATION_S)
-    if not KEPT:
-        KEPT.append(socket.create_server(("127.0.0.1", 0), backlog=8))
-    for _ in range(DRAW.randrange(13) - (len(KEPT) - 1) // 2):
-        connection = socket.create_connection(KEPT[0].getsockname())
-        KEPT.extend([connection, KEPT[0].accept()[0]])
-
-
-def queue_that_swings() -> None:
-    """A queue whose length goes up or down by one."""
-    time.sleep(OWN_ITERATION_S)
-    if KEPT and (DRAW.random() < 0.5 or len(KEPT) == 20):
-        KEPT.pop()
-    else:
-        KEPT.append(2 * ENTRY)
-
-
-def database_that_fills_its_cache() -> None:
-    """Two megabytes of pages by default."""
-    time.sleep(OWN_ITERATION_S)
-    if not KEPT:
-        KEPT.append(tempfile.NamedTemporaryFile())  # noqa: SIM115 - as long as the process
-        KEPT.append(sqlite3.connect(KEPT[0].name))
-        KEPT[1].execute("create table texts (text blob)")
-    KEPT[1].execute("insert into texts values (zeroblob(100000))")
-    KEPT[1].commit()
-
-
-def batch_that_is_handed_on() -> None:
+def log_that_is_halved() -> None:
+    """At 64 records the older half goes."""
     time.sleep(OWN_ITERATION_S)
     KEPT.append(ENTRY + bytes(1))
-    if len(KEPT) == BATCH:
-        KEPT.clear()
+    if len(KEPT) == 64:
+        del KEPT[:32]
 
 
-def helpers_that_stay() -> None:
-    """Four at most, one more every few calls."""
+def documents_by_name_while_in_use() -> None:
     time.sleep(OWN_ITERATION_S)
-    if len(KEPT) < 4 and DRAW.random() < 0.2:
-        KEPT.append(subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL))
+    NEWEST.append(Document(DRAW.randrange(10_000, 200_000)))
+    BY_NAME[DRAW.randrange(100)] = NEWEST[-1]
 
 
-def helpers_that_end() -> None:
-    subprocess.run(["cat"], stdin=subprocess.DEVNULL, check=True)
-
-
-def entries_that_expire() -> None:
-    """After half a second."""
+def store_of_so_many_bytes() -> None:
+    """What was asked for longest ago goes until the others fit."""
     time.sleep(OWN_ITERATION_S)
-    now = time.monotonic()
-    KEPT[:] = [(made, text) for made, text in KEPT if now - made < LASTING_S]
-    KEPT.append((now, ENTRY + bytes(1)))
+    for _ in range(2):
+        key = int(DRAW.paretovariate(1.0))
+        if key not in STORE:
+            STORE[key] = b"x" * min(STORE_BYTES, int(DRAW.lognormvariate(10.5, 1.2)))
+        STORE.move_to_end(key)
+        while sum(map(len, STORE.values())) > STORE_BYTES:
+            STORE.popitem(last=False)
+
+
+def sample_of_what_was_seen() -> None:
+    """40 of all arrays, each with the same chance: the longer it runs, the seldomer one is replaced."""
+    time.sleep(OWN_ITERATION_S)
+    seen, place = np.ones(DRAW.randrange(2_000, 40_000)), DRAW.randrange(next(KEYS) + 1)
+    if len(KEPT) < 40:
+        KEPT.append(seen)
+    elif place < 40:
+        KEPT[place] = seen
+
+
+def spool_that_goes_to_disk() -> None:
+    """After three megabytes."""
+    time.sleep(OWN_ITERATION_S)
+    SPOOL.write(ENTRY[:60_000])
+
+
+def records_that_are_flushed() -> None:
+    time.sleep(OWN_ITERATION_S)
+    LOG.warning("%s", ENTRY + bytes(1))
+
+
+async def tasks_that_end_later() -> None:
+    task = asyncio.ensure_future(asyncio.sleep(DRAW.uniform(0, 0.2)))
+    RUNNING.add(task)
+    task.add_done_callback(RUNNING.discard)
+    await asyncio.sleep(OWN_ITERATION_S)
+
+
+def threads_that_end_later() -> None:
+    time.sleep(OWN_ITERATION_S)
+    threading.Thread(target=time.sleep, args=(DRAW.uniform(0, 0.15),)).start()
+
+
+def mappings_that_come_and_go() -> None:
+    """Eight at most."""
+    time.sleep(OWN_ITERATION_S)
+    if KEPT and (len(KEPT) == 8 or DRAW.random() < 0.4):
+        KEPT.pop(DRAW.randrange(len(KEPT))).close()
+    else:
+        KEPT.append(mmap.mmap(-1, 1_000_000))
+        KEPT[-1].write(b"x" * 1_000_000)
+
+
+def statistics_by_key() -> None:
+    """200 keys with a small array each."""
+    time.sleep(OWN_ITERATION_S)
+    for _ in range(2):
+        BY_KEY.setdefault(DRAW.randrange(200), np.zeros(2_000))[0] += 1
+
+
+def types_that_are_dropped() -> None:
+    """A class is a cycle, and this one has a finalizer too."""
+    made = type("Made", (), {"text": b"x" * 500_000})
+    weakref.finalize(made, len, "")
+
+
+def files_that_stay_open_for_a_while() -> None:
+    """16 at most; some are asked for far more often than others."""
+    time.sleep(OWN_ITERATION_S)
+    key = int(DRAW.paretovariate(0.6))
+    if key not in OPEN:
+        OPEN[key] = tempfile.TemporaryFile()  # noqa: SIM115 - until it is closed below
+    OPEN.move_to_end(key)
+    if len(OPEN) > 16:
+        OPEN.popitem(last=False)[1].close()

@@ -1,6 +1,6 @@
-"""Where does an engine checkout keep its retrieval index, and how does it answer queries? No code of it is run.
+"""Where does an engine checkout keep its retrieval index, and how does it answer queries?
 
-The only module that knows the engine's files: config/default.yaml and backend/.env hold the retrieval parameters,
+config/default.yaml and backend/.env hold the retrieval parameters,
 backend/data/runtime_settings.json those of indexing. Its container sees backend/data as /app/data.
 """
 
@@ -96,7 +96,7 @@ class Engine:
         self.directory = Path(directory).expanduser().absolute()
         self.warnings: list[str] = []
         _check_is_checkout(self.directory)
-        self._runtime = self._read_runtime_settings()
+        self.runtime = self._read_runtime_settings()
 
     def index_files(self, name: str = "docs") -> IndexFiles:
         """The index and its metadata; InputError with the engine's own command where there is none."""
@@ -131,11 +131,16 @@ class Engine:
             raise InputError(f"{self.directory}: {message}", f"correct it in {sources['overlap_words']}")
         return EngineSettings(**values, sources=sources)
 
+    def variables(self) -> dict[str, str]:
+        """All that the engine and its compose file would see, started from here: the environment before the files."""
+        files = (self.directory / ".env", self.directory / ENV_FILE)
+        return {name: value for file in files for name, value in _read_env_file(file).items()} | dict(os.environ)
+
     # --- where things are --------------------------------------------------------------------------------------------
 
     def _index_places(self) -> list[Path]:
         """The directory of the runtime settings, then the usual one: in backend/ as its container has it, and here."""
-        configured = str(self._runtime.get("cgrag_index_directory") or DEFAULT_INDEX_DIRECTORY)
+        configured = str(self.runtime.get("cgrag_index_directory") or DEFAULT_INDEX_DIRECTORY)
         places = []
         for directory in (configured, DEFAULT_INDEX_DIRECTORY):
             path = PurePosixPath(directory)
@@ -148,8 +153,8 @@ class Engine:
 
     def _find(self, setting: _Setting, config: Json, variables: Mapping[str, str]) -> tuple[Json, str]:
         """A setting's value and where it was found, as its engine would."""
-        if setting.in_runtime and self._runtime.get(setting.in_runtime) is not None:
-            return self._runtime[setting.in_runtime], f"{RUNTIME_SETTINGS} {setting.in_runtime}"
+        if setting.in_runtime and self.runtime.get(setting.in_runtime) is not None:
+            return self.runtime[setting.in_runtime], f"{RUNTIME_SETTINGS} {setting.in_runtime}"
         value = config
         for step in ("cgrag", *setting.in_config.split(".")):
             value = value.get(step) if isinstance(value, dict) else None
@@ -175,18 +180,8 @@ class Engine:
         return _VARIABLE.sub(substitute, value), source
 
     def _read_config(self) -> Json:
-        import yaml
-
         path = self.directory / CONFIG
-        try:
-            content = yaml.safe_load(path.read_text("utf-8"))
-        except OSError as error:
-            raise InputError(f"{path}: cannot be read: {error.strerror}", "check its permissions") from error
-        except (yaml.YAMLError, ValueError, RecursionError) as error:
-            mark = getattr(error, "problem_mark", None)
-            where = f"{path}:{mark.line + 1}" if mark is not None else str(path)
-            reason = getattr(error, "problem", None) or "it is no text in UTF-8"
-            raise InputError(f"{where}: not valid YAML: {reason}", "correct it, or fetch it again") from error
+        content = read_yaml(path)
         if not isinstance(content, dict):
             raise InputError(f"{path}: holds no settings", "fetch it again: git checkout config/default.yaml")
         return content
@@ -201,6 +196,21 @@ class Engine:
             self.warnings.append(f"{path}: cannot be read, so the defaults hold, as in the engine: {error}")
             return {}
         return content if isinstance(content, dict) else {}
+
+
+def read_yaml(path: Path) -> Json:
+    """What a YAML file says; InputError with its line for one that cannot be read."""
+    import yaml
+
+    try:
+        return yaml.safe_load(path.read_text("utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}", "check its permissions") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{path}:{mark.line + 1}" if mark is not None else str(path)
+        reason = getattr(error, "problem", None) or "it is no text in UTF-8"
+        raise InputError(f"{where}: not valid YAML: {reason}", "correct it, or fetch it again") from error
 
 
 def _check_is_checkout(directory: Path) -> None:

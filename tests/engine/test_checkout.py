@@ -4,40 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from synapse_perf.engine import Engine
 from synapse_perf.errors import InputError
+from tests.engine.made_checkout import CONFIG, RUNTIME, made_checkout, write
 
-# As the engine ships it, with the comments left out.
-CONFIG = """
-cgrag:
-  indexing:
-    chunk_size: 512
-    chunk_overlap: 50
-    embedding_model: "${EMBEDDING_MODEL}"
-    embedding_dimension: 384
-  retrieval:
-    token_budget: "${CGRAG_TOKEN_BUDGET}"
-    min_relevance: "${CGRAG_MIN_RELEVANCE}"
-    max_artifacts: 5
-    cache_ttl: 3600
-  faiss:
-    index_type: "IVF"
-    nlist: 100
-    nprobe: 10
-"""
-RUNTIME: dict[str, Any] = {
-    "embedding_model_name": "all-MiniLM-L6-v2",
-    "cgrag_token_budget": 4000,
-    "cgrag_max_results": 20,
-    "cgrag_chunk_size": 512,
-    "cgrag_chunk_overlap": 50,
-    "cgrag_index_directory": "data/faiss_indexes",
-    "_metadata": {"version": "1.0"},
-}
 VARIABLES = ("CGRAG_TOKEN_BUDGET", "CGRAG_MIN_RELEVANCE", "EMBEDDING_MODEL")
 
 
@@ -49,17 +22,7 @@ def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    root = tmp_path / "engine"
-    (root / "backend/app").mkdir(parents=True)
-    write(root / "config/default.yaml", CONFIG)
-    write(root / "backend/data/runtime_settings.json", json.dumps(RUNTIME))
-    return root
-
-
-def write(path: Path, text: str = "") -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
-    return path
+    return made_checkout(tmp_path / "engine")
 
 
 def refusal(checkout: Path, *, of: str = "settings") -> InputError:

@@ -1,0 +1,30 @@
+"""How are the figures spread that the targets are judged on? A picture says at once what a percentile hides."""
+
+from __future__ import annotations
+
+from synapse_perf.model import Metric, Suite
+from synapse_perf.report.document import Lane, Section, Waterfall
+from synapse_perf.report.figures import format_range, labels_of, samples_of, where_of
+from synapse_perf.report.latency_histogram import SAMPLES_AT_LEAST, bars_of
+from synapse_perf.units import format_value
+
+
+def distributions_section(suite: Suite) -> Section | None:
+    """A histogram of each time that a target is judged on; None where there are too few samples of all of them."""
+    lanes = [
+        _lane(check.target, metric, check.limit)
+        for result in suite.results
+        for check in result.checks
+        for metric in result.metrics
+        if metric.key == check.metric and metric.unit == "s" and metric.summary.count >= SAMPLES_AT_LEAST
+    ]
+    return Section("Distributions", (Waterfall(tuple(lanes)),)) if lanes else None
+
+
+def _lane(target: str, metric: Metric, limit: float) -> Lane:
+    samples = samples_of(metric)
+    where = where_of(labels_of(metric.key, {metric.key: metric}))
+    spread = format_range(min(samples), max(samples), metric.unit)
+    over = sum(sample >= limit for sample in samples)
+    told = f"{len(samples)} samples, {spread}; {over} at or over {format_value(limit, metric.unit)}"
+    return Lane(f"{target}: {where}" if where else target, told, bars_of(samples))

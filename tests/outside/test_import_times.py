@@ -1,0 +1,34 @@
+"""What a real interpreter prints of its imports."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from synapse_perf.outside.import_times import VARIABLE, read_import_times
+
+
+def test_a_slow_package_is_named_first_with_its_time(tmp_path: Path) -> None:
+    package = tmp_path / "slow"
+    package.mkdir()
+    (package / "__init__.py").write_text("import slow.inner")
+    (package / "inner.py").write_text("import time, json; time.sleep(0.2)")
+    environment = {**os.environ, VARIABLE: "1", "PYTHONPATH": str(tmp_path)}
+    said = subprocess.run([sys.executable, "-c", "import slow"], env=environment, capture_output=True, text=True).stderr
+
+    times = read_import_times(f"a line of its own\n{said}")
+
+    assert times is not None
+    assert next(iter(times.packages)) == "slow"
+    assert times.packages["slow"] == pytest.approx(0.2, rel=0.5)
+    assert times.total_s >= times.packages["slow"]
+    assert times.interpreters == 1
+    assert times.modules == said.count("import time:") - 1  # without the heading
+
+
+def test_who_prints_none_is_no_python() -> None:
+    assert read_import_times("ready\nimport time: never\n") is None
