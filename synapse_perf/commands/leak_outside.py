@@ -23,7 +23,7 @@ REQUEST_TIMEOUT_S = 60.0
 CONNECT_S = 3.0
 GRACE_S = 1.0  # after a client has left, until the server's end has to be closed
 SILENT_S = 45.0  # servers ask after 20 s and wait for 20 s
-READINGS = 170  # of all three looks with their warm-up, and some to spare
+READINGS = 170  # of the first three looks with their warm-up, and some to spare
 REQUEST_BYTES = 16_000_000
 _PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 

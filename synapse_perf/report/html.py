@@ -37,7 +37,7 @@ font: 15px/1.5 system-ui, sans-serif; overflow-wrap: break-word; }
 h1 { font-size: 1.35rem; line-height: 1.3; margin: 0 0 1rem; }
 h2 { font-size: 1.05rem; margin: 2.2rem 0 .6rem; border-bottom: 1px solid var(--line); padding-bottom: .2rem; }
 h3 { font-size: .95rem; margin: 1rem 0 .2rem; } p { margin: .35rem 0; } .wide { overflow-x: auto; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; overflow-wrap: break-word; }
 th, td { padding: .2rem .9rem .2rem 0; text-align: left; vertical-align: top; }
 th { color: var(--quiet); font-weight: 500; border-bottom: 1px solid var(--line); } .right { text-align: right; }
 td { white-space: pre-wrap; } tr.note td { color: var(--quiet); padding: 0 0 .5rem 1.2rem; }
