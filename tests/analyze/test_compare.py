@@ -75,8 +75,13 @@ def test_noise_is_inconclusive_and_never_unchanged() -> None:
 def test_counts_of_which_there_may_be_none_need_no_ratio(
     now: tuple[float, ...], before: tuple[float, ...], status: str
 ) -> None:
-    found = compare_metric(single(*now), single(*before))
+    found = compare_metric(single(*now, unit="1"), single(*before, unit="1"))
     assert (found.status, found.ratio) == (status, None)
+
+
+def test_times_of_nothing_are_no_counts() -> None:
+    found = compare_metric(single(*(1.0,) * 6), single(*(0.0,) * 6))
+    assert (found.status, found.reason) == ("inconclusive", "a ratio needs values above 0")
 
 
 @pytest.mark.parametrize(
