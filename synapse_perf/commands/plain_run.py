@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from synapse_perf.profiles import Profile
 
 
-class PlainRun:
+class PlainRun(ABC):
     """From what was asked for to the exit code."""
 
     benchmark: ClassVar[str]
@@ -44,16 +45,18 @@ class PlainRun:
     # --- what a command is ---------------------------------------------------------------------------------------
 
     @property
+    @abstractmethod
     def definitions(self) -> Mapping[str, MetricDefinition]:
-        raise NotImplementedError
+        """The metrics of its benchmark."""
 
     @cached_property
+    @abstractmethod
     def arms(self) -> list[Arm]:
-        raise NotImplementedError
+        """The kinds of trials."""
 
+    @abstractmethod
     def described(self) -> dict[str, Json]:
         """The workload, as the result file tells it; its digest decides what is comparable."""
-        raise NotImplementedError
 
     def findings(self, metrics: Sequence[Metric], trials: Sequence[Trial]) -> Sequence[Finding]:  # noqa: ARG002
         return ()
