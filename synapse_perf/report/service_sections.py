@@ -87,7 +87,7 @@ def _lane(result: Result, metric: Metric, empty: Metric | None) -> Lane | None:
     median = middle(metric)
     if median is None:
         return None
-    trial = min(metric.trials, key=lambda one: abs(statistics.median(one.samples) - median))
+    trial = min(metric.trials, key=lambda one: round(abs(statistics.median(one.samples) - median), 9))
     total = trial.samples[0]
     steady = trial.facts.get("steady_s", (0.0,))[0]
     until_steady = float(steady) if isinstance(steady, int | float) else 0.0

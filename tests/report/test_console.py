@@ -39,7 +39,7 @@ def test_no_text_is_cut_that_may_not_be(name: str, width: int) -> None:
     for table in tables:
         for row in table.rows:
             for column, cell in zip(table.columns, row.cells, strict=True):
-                assert cell.text in shown or column.shrink != "no"
+                assert " ".join(cell.text.split()) in shown or column.shrink != "no"
 
 
 def test_a_table_too_wide_becomes_a_list() -> None:

@@ -52,7 +52,7 @@ def section(text: str, title: str) -> str:
 def test_each_tier_has_a_line_with_its_numbers(tuned: Result) -> None:
     told = section(text_of(tuned), "What each tier is bound by").split("Tuning")[0]
 
-    assert "deep  prefill 60 % of a query, bound by computing the prompt: about 2.14" in told
+    assert "deep  prefill, bound by computing the prompt: about 2.14" in told
     assert "Memory: 83.8 GiB/s read by 4 threads" in told
 
 

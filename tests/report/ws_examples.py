@@ -21,10 +21,11 @@ LOAD_URL = "http://127.0.0.1:8000/api/metrics/resources"
 
 def latencies(seed: str, slow_share: float, slow_s: float) -> list[float]:
     draw = random.Random(seed)
-    return [
+    drawn = (
         draw.uniform(0.5, 1.0) * slow_s if draw.random() < slow_share else draw.lognormvariate(-6.3, 0.4)
         for _ in range(MESSAGES)
-    ]
+    )
+    return [round(seconds, 7) for seconds in drawn]
 
 
 def process(number: int, connections: int, load: str, slow_share: float, slow_s: float) -> Trial:
@@ -32,14 +33,16 @@ def process(number: int, connections: int, load: str, slow_share: float, slow_s:
     seed = f"{number}/{connections}/{load}"
     samples = []
     for place, value in enumerate(latencies(seed, slow_share, slow_s)):
-        connects = [Measurement("phase_time", 0.002 + 1e-5 * n, {"phase": "connect"}) for n in range(connections)]
+        connects = [
+            Measurement("phase_time", round(0.002 + 1.1e-5 * n, 7), {"phase": "connect"}) for n in range(connections)
+        ]
         facts = {"lateness_s": 0.0007, "is_lost": False}
         if connections > 1:
-            facts |= {"first_s": value * 0.6, "middle_s": value * 0.8}
+            facts |= {"first_s": round(value * 0.6, 7), "middle_s": round(value * 0.8, 7)}
         values = (Measurement("websocket_latency", value), *(connects if place == 0 else ()))
         samples.append(Sample(values, facts))
     for value in latencies(f"ping/{seed}", slow_share, slow_s * 0.9)[:20]:
-        ping = Measurement("websocket_latency", value * 0.5, {"mode": "ping", "variant": "protocol ping"})
+        ping = Measurement("websocket_latency", round(value * 0.5, 7), {"mode": "ping", "variant": "protocol ping"})
         samples.append(Sample((ping,), {"lateness_s": 0.0007, "is_lost": False}))
     spec = TrialSpec("ws_latency", ", ".join(labels.values()), labels, {})
     return Trial(spec, number, tuple(samples), 4.0, {"lateness_s": [0.0007] * MESSAGES})
