@@ -33,8 +33,8 @@ run: setup ## Measure model starts, retrieval and queries here, on samples made 
 		3) echo "exit code 3: inconclusive, see the report; kept in build/run.json and build/run.md" >&2;; \
 		*) echo "exit code $$code: see what failed above" >&2; exit $$code;; esac
 
-test: setup ## Run the tests, without the benchmarks
-	@$(BIN)/python -m pytest $(ARGS)
+test: setup ## Run the tests, two files at a time, without the benchmarks
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -p no:benchmark $(ARGS)
 
 check: setup ## Check format, lint, types, import layers and the rules of the tree
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports && $(BIN)/python .ci/rules.py && $(BIN)/python .ci/readme.py --check

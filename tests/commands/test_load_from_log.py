@@ -225,7 +225,7 @@ def test_a_log_that_windows_redirected_is_read(tell: Any, tmp_path: Path) -> Non
         (b"", "it is empty"),
         (b" \n\n", "it is empty"),
         (b"GGUF\x03\x00\x00\x00", "a GGUF model, not a log"),
-        (gzip.compress(b"x"), "compressed"),
+        (gzip.compress(b"x", mtime=0), "compressed"),
         (b"\x7fELF\x00\x01", "binary, not a log"),
         (b"2026-11-23 nothing of interest\n" * 50, "no line of a model load"),
         (b"srv  llama_server: listening on http://127.0.0.1:8080\n", "no line of a model load"),
