@@ -65,13 +65,6 @@ def decide(
     return Decision("pass" if is_good else "fail", observed, f"{statistic} {side} the limit: {evidence}", None)
 
 
-def minimum_processes(statistic: Statistic, confidence: float = 0.95) -> int:
-    """The fewest processes that can decide: all on one side must be rare enough when the median sits on the limit."""
-    if statistic != "median":
-        return FIRST_LOOK
-    return next(count for count in range(FIRST_LOOK, LAST_LOOK) if sign_boundary(count, 1 - confidence) >= 0)
-
-
 def samples_per_process(statistic: Statistic, processes: int = FIRST_LOOK, confidence: float = 0.95) -> int:
     """The fewest samples in each of so many processes that can show a percentile to be under its limit.
 

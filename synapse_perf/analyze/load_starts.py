@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from synapse_perf.model import Metric
 
-USAGES = ("on_cpu_s", "system_s", "run_queue_s", "blocked_s")
 PARTS_OF_A_START = (
     "interpreter",
     "import",

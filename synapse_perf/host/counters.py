@@ -1,7 +1,7 @@
 """What did the operating system do for this process, and this thread, between two moments?
 
 Light to import and cheap to ask, as the worker stands between the phases that it times: standard library only, files of
-/proc opened once, about 10 microseconds for a snapshot (`snapshot_cost_s` tells how many here).
+/proc opened once, about 10 microseconds for a snapshot.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import os
 import resource
 import threading
 import time
-from itertools import pairwise
 from typing import NamedTuple, TypeVar
 
 from synapse_perf.clock import NANOSECONDS
@@ -125,13 +124,6 @@ def difference(start: Counters, end: Counters) -> Usage:
         voluntary_switches=end.voluntary_switches - start.voluntary_switches,
         involuntary_switches=end.involuntary_switches - start.involuntary_switches,
     )
-
-
-def snapshot_cost_s(repetitions: int = 200) -> float:
-    """What one snapshot costs here and now: the median over the repetitions."""
-    stamps = [snapshot().at_ns for _ in range(repetitions + 1)]
-    costs = sorted(later - earlier for earlier, later in pairwise(stamps))
-    return costs[len(costs) // 2] * NANOSECONDS
 
 
 def parse_schedstat(text: bytes) -> float | None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from synapse_perf.analyze.decision import decide, minimum_processes, samples_per_process
+from synapse_perf.analyze.decision import decide, samples_per_process
 from synapse_perf.analyze.percentile import count_bounds, level_allowance
 from synapse_perf.model import Better, Statistic
 
@@ -131,7 +131,6 @@ def test_one_sample_fewer_shows_nothing(statistic: Statistic, samples: int) -> N
 
 @pytest.mark.parametrize(("confidence", "least"), [(0.95, 6), (0.90, 6), (0.99, 8), (0.999, 12)])
 def test_fewest_processes_for_a_median(confidence: float, least: int) -> None:
-    assert minimum_processes("median", confidence) == least
     assert decide([[1.0]] * least, "median", 2.0, "lower", confidence).status == "pass"
     assert decide([[1.0]] * (least - 1), "median", 2.0, "lower", confidence).status == "inconclusive"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from synapse_perf.host.counters import Counters, Usage, difference, parse_io, parse_schedstat, snapshot, snapshot_cost_s
+from synapse_perf.host.counters import Counters, Usage, difference, parse_io, parse_schedstat, snapshot
 from synapse_perf.host.file_systems import file_system, why_not_cold
 from synapse_perf.host.page_cache import evict
 
@@ -130,10 +130,6 @@ def test_io_gives_bytes_from_the_device_and_characters() -> None:
     text = b"rchar: 6976\nwchar: 0\nsyscr: 10\nsyscw: 0\nread_bytes: 4096\nwrite_bytes: 0\ncancelled_write_bytes: 0\n"
     assert parse_io(text) == (4096, 6976)
     assert parse_io(b"") == (None, None)
-
-
-def test_the_cost_of_a_snapshot_is_reported() -> None:
-    assert snapshot_cost_s(20) > 0
 
 
 def test_the_import_is_light() -> None:
