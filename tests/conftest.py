@@ -29,16 +29,10 @@ def _signals_of_a_terminal() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _own_cache(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[None]:
-    """One cache for the whole run, so that a model is synthesised once, and never in the user's folder.
-
-    Each of several workers has a folder of its own in that of the run.
-    """
-    own = tmp_path_factory.getbasetemp()
-    cache = (own.parent if hasattr(pytestconfig, "workerinput") else own) / "cache"
-    cache.mkdir(exist_ok=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """One cache for the whole run, so that a model is synthesised once, and never in the user's folder."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SYNAPSE_PERF_CACHE_DIR", str(cache))
+        patch.setenv("SYNAPSE_PERF_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
         patch.setenv("SYNAPSE_PERF_STATE_DIR", str(tmp_path_factory.mktemp("state")))  # for wider fixtures
         yield
 
