@@ -1,28 +1,34 @@
 """Which hunts are asked again for who holds what grew, and by which trials?
 
 Such a trial runs in a process of its own, with tracemalloc, after all looks; no row and no metric is made of it. Where
-a suspect was named, it is cleared between the calls of a second one, which is as long as the look that was judged.
+a suspect was named, it is cleared between the calls of a second one, which is as long as the look that was judged. Of a
+process that was watched from outside it is only looked at which functions run while it grows.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 
 from synapse_perf.analyze.leak_plan import DETECTION_ENVIRONMENT, OVERTIME, OVERTIME_S, Hunt, looks_of
-from synapse_perf.analyze.leak_rows import decisive, judge_trial
+from synapse_perf.analyze.leak_rows import calls_of, decisive, judge_trial
 from synapse_perf.analyze.leak_verdict import Judged
 from synapse_perf.host.leak_probes import HEAP
 from synapse_perf.model import Trial, TrialSpec
 
-ATTRIBUTION, CLEARED = "attribution", "suspect cleared"  # the arms
+ATTRIBUTION, CLEARED, RUNNING = "attribution", "suspect cleared", "functions that run"  # the arms
 INSIDE = ("leak_function", "leak_model_switch")  # the benchmarks that run what leaks in the worker itself
+OUTSIDE = ("leak_process", "leak_service", "leak_websocket")  # those that watch a process from outside
 ROUNDS = 8  # so nine readings; a series of fewer than six cannot be told to rise
 CALLS_AT_LEAST = 3  # of a round, if there is time: some leaks come only now and then
 SLOWER = 4.0  # than without tracemalloc; measured 0.9 to 13.6
 SHARE_OF_TIME = 0.25  # of a run's, for all of this
 LEAST_S = 5.0
+RECORDED_S = 5.0  # at most, of each process that grows; and at least:
+RECORDED_LEAST_S = 1.0
+READINGS_S = 0.1  # between two of them, of a process that is only watched: here nothing is read
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +50,8 @@ class Growing:
 
     @property
     def calls(self) -> float:
-        """For which one sample of the look stands."""
-        return float(self.look.samples[-1].facts.get("calls") or 1)
+        """For which one sample of the look stands, as its rows count them."""
+        return calls_of(self.look)
 
     def growth(self, probe: str) -> float:
         """For one call; nothing where that probe does not grow."""
@@ -53,12 +59,12 @@ class Growing:
         return judged.slope.middle / self.calls if judged and judged.slope else 0.0
 
 
-def growing_hunts(hunts: Iterable[Hunt], trials: Sequence[Trial]) -> list[Growing]:
-    """Those with a leak, or with growth that could not be decided on, whose code runs in the worker."""
+def growing_hunts(hunts: Iterable[Hunt], trials: Sequence[Trial], benchmarks: Sequence[str] = INSIDE) -> list[Growing]:
+    """Of those by these benchmarks each with a leak, or with growth that could not be decided on."""
     found = []
     for hunt in hunts:
         look = decisive(looks_of(trials, hunt.name))
-        if look is None or hunt.spec.benchmark not in INSIDE:
+        if look is None or hunt.spec.benchmark not in benchmarks:
             continue
         judged = {
             probe: one
@@ -97,6 +103,25 @@ def _cleared_spec(one: Growing, suspect: str) -> TrialSpec:
     """As long as the look that was judged, with as many calls between two readings."""
     more = {"suspect": suspect, "clear": True, "calls": round(one.calls), "trim": True}
     return _spec(one, CLEARED, len(one.look.samples), one.look.wall_s * OVERTIME + OVERTIME_S, more)
+
+
+def recording_specs(growing: Sequence[Growing], max_time_s: float) -> list[TrialSpec]:
+    """One for each hunt from outside; clients that fell silent make nothing run."""
+    recorded = [one for one in growing if one.look.facts.get("silent_for_s") is None]
+    if not recorded:
+        return []
+    seconds = max(RECORDED_LEAST_S, min(RECORDED_S, SHARE_OF_TIME * max_time_s / len(recorded)))
+    return [_recording_spec(one, seconds) for one in recorded]
+
+
+def _recording_spec(one: Growing, seconds: float) -> TrialSpec:
+    workload, calls = one.hunt.spec.workload, round(one.calls * len(one.look.samples))
+    if "every_s" in workload:
+        record = {"seconds": seconds, "calls": math.ceil(seconds / READINGS_S)}
+        return _spec(one, RUNNING, 1, seconds, {"record": record, "every_s": READINGS_S})
+    paces = [float(sample.facts.get("call_s") or 0) for sample in one.look.samples]
+    more = {"record": {"seconds": seconds, "calls": calls}}
+    return _spec(one, RUNNING, 1, seconds + SLOWER * median(paces), more)
 
 
 def _spec(one: Growing, arm: str, samples: int, budget_s: float, more: Mapping[str, object]) -> TrialSpec:

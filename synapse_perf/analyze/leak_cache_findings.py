@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from synapse_perf.analyze.cache_bounds import KEEPS
 from synapse_perf.analyze.leak_cache import CacheSeen, KeyUse, Kind
+from synapse_perf.analyze.leak_remedies import MEMORY_ALERT
 from synapse_perf.analyze.leak_thresholds import CONFIDENCE
 from synapse_perf.analyze.leak_trend import Slope
 from synapse_perf.model import Finding, Gain, Json, Severity
@@ -94,7 +95,7 @@ def _remedy(seen: CacheSeen, bound: int | None) -> tuple[str, str, str]:
         return _bounded(seen, size), f"{again} ends with 0", f"{length} > {size}"
     if seen.kind in ("behind", "any-key"):
         change = f"look for what is kept beside the cache: synapse-perf leak-hunt {seen.reference} --arg KEY names it"
-        return change, f"{again} ends with 0", "the process's anonymous memory, over a day"
+        return change, f"{again} ends with 0", MEMORY_ALERT
     return "", "", ""
 
 

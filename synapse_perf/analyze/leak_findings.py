@@ -11,8 +11,19 @@ from dataclasses import replace
 from typing import Any
 
 from synapse_perf.analyze.leak_attribution import Growing
+from synapse_perf.analyze.leak_filling import Filling, filling_caches, filling_of
 from synapse_perf.analyze.leak_owners import LEAST_READINGS, Owner, grown_types, owner_of
-from synapse_perf.analyze.leak_remedies import BY_CONTAINER, CLOSED, COUNTED, DICT, NATIVE, OBJECTS, REGISTERED, Remedy
+from synapse_perf.analyze.leak_remedies import (
+    BY_CONTAINER,
+    CLOSED,
+    COUNTED,
+    DICT,
+    FILLING,
+    NATIVE,
+    OBJECTS,
+    REGISTERED,
+    Remedy,
+)
 from synapse_perf.analyze.leak_rows import judge_probe
 from synapse_perf.host.leak_probes import ANONYMOUS, BYTE_PROBES, GPU, HEAP, SHARED
 from synapse_perf.model import Finding, Gain, Json, Trial
@@ -34,6 +45,7 @@ MEMORY = (HEAP, ANONYMOUS, SHARED, GPU)  # of which what the first sees is in wh
 CONTAINED = {"descriptors": "sockets", "threads": "python_threads", "children": "zombies"}
 SAME = 0.9  # of the growth: so much of it is told by the other probe already
 VANISHED_SHARE = 0.1  # of the growth: less is left once the suspect is cleared, and it is proved
+MAY_END = "it may yet end, as a cache does that is bounded"
 HALF = 0.5  # a suspect that takes that much away holds a part of it
 
 
@@ -81,8 +93,9 @@ def _told_probes(growing: Growing) -> Iterable[str]:
 
 def _finding(growing: Growing, owner: Owner, seen: Mapping[str, Any]) -> Finding:
     judged = growing.judged[owner.probe]
-    remedy = remedy_for(owner)
     is_leak = judged.status == "leak"
+    filling = filling_of(growing, owner.container, seen) if owner.container is not None and not is_leak else None
+    remedy = _to_go_on(filling, growing.hunt.name) if filling is not None else remedy_for(owner)
     growth, iteration = growing.growth(owner.probe), growing.hunt.iteration
     unit = "B" if owner.probe in BYTE_PROBES else "1"
     each = format_bytes(growth) if unit == "B" else three_digits(growth)
@@ -92,13 +105,18 @@ def _finding(growing: Growing, owner: Owner, seen: Mapping[str, Any]) -> Finding
     return Finding(
         id=remedy.kind,
         severity="high" if is_leak else "low",
-        cause=cause if is_leak else f"{cause}; it may yet end, as a cache does that is bounded",
+        cause=cause if is_leak else f"{cause}; {filling.told if filling is not None else MAY_END}",
         evidence=_evidence(growing, owner, seen),
         gain=gain,
         change=remedy.change.replace("{name}", _name_in_code(owner)),
-        check=_check(owner),
+        check=_check(owner, filling),
         alert=remedy.alert,
     )
+
+
+def _to_go_on(filling: Filling, hunt: str) -> Remedy:
+    change = FILLING.change.replace("{hunt}", hunt).replace("{way_on}", filling.way_on)
+    return replace(FILLING, change=change)
 
 
 def remedy_for(owner: Owner) -> Remedy:
@@ -145,8 +163,8 @@ def _evidence(growing: Growing, owner: Owner, seen: Mapping[str, Any]) -> dict[s
         evidence["share"] = dict(owner.share)
         evidence["made_in"] = owner.made
         evidence["types"] = grown_types(seen)
-    if owner.others:
-        evidence["also"] = list(owner.others)
+    if also := [*owner.others, *_still_filling(growing, owner.probe, seen)]:
+        evidence["also"] = also
     if owner.values:
         evidence["values"] = list(owner.values)
     readings = len(seen["traced_bytes"])
@@ -156,9 +174,19 @@ def _evidence(growing: Growing, owner: Owner, seen: Mapping[str, Any]) -> dict[s
     return evidence
 
 
-def _check(owner: Owner) -> str:
-    again = "hunt again: the row is CLEAN"
-    if owner.container is None or not owner.container["path"] or "[" in owner.name or " " in owner.name:
+def _still_filling(growing: Growing, probe: str, seen: Mapping[str, Any]) -> list[str]:
+    """Beside a leak: what is a part of the growth, and ends."""
+    if growing.judged[probe].status != "leak":
+        return []
+    form = format_bytes if probe in BYTE_PROBES else three_digits
+    parts = [(one, one.gives_back.get(probe, 0.0)) for one in filling_caches(growing, seen)]
+    return [f"{one.name}, +{form(part)} per {growing.hunt.iteration}, {one.told}" for one, part in parts if part > 0]
+
+
+def _check(owner: Owner, filling: Filling | None) -> str:
+    again = f"hunt again{f' with {filling.way_on}' if filling is not None else ''}: the row is CLEAN"
+    has_name = owner.container is not None and owner.container["path"] and not set("[ ") & set(owner.name)
+    if filling is not None or not has_name:
         return again
     return f"{again}; before any change: --prove {owner.name}, which clears it between the iterations"
 

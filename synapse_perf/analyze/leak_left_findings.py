@@ -8,7 +8,7 @@ from synapse_perf.analyze.leak_left import first_named, judge_left, left_of, sto
 from synapse_perf.host.leak_probes import LEFT_MEMORY, LEFT_PORTS, LEFT_ZOMBIES, ORPHANS
 from synapse_perf.model import Finding, Gain, Trial
 
-_ALERT = "the number of model servers, against how many there should be"
+_ALERT = "namedprocess_namegroup_num_procs of the servers' group above how many should run (process-exporter)"
 _CHECK = "synapse-perf leak-hunt servers, with the same --server"
 _CAUSES: Mapping[str, tuple[str, str]] = {
     ORPHANS: ("server-leaves-processes", "servers: a stop leaves processes running"),

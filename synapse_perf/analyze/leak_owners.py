@@ -31,7 +31,17 @@ HOLDERS_OF = {
     "threads": ("Thread", "Timer", "ThreadPoolExecutor"),
     "tasks": ("Task",),
     "sockets": ("socket", "StreamWriter", "Connection", "Client"),
-    "descriptors": ("FileIO", "TextIOWrapper", "BufferedReader", "BufferedWriter", "socket", "Popen", "StreamWriter"),
+    "descriptors": (
+        "FileIO",
+        "TextIOWrapper",
+        "BufferedReader",
+        "BufferedWriter",
+        "socket",
+        "Popen",
+        "StreamWriter",
+        "EventLoop",
+        "Selector",
+    ),
     "children": ("Popen", "Process"),
     "zombies": ("Popen", "Process"),
     "mapped_files": ("mmap", "memmap", "Llama"),
@@ -60,16 +70,30 @@ class Owner:
 
 def owner_of(growing: Growing, probe: str, seen: Mapping[str, Any]) -> Owner:
     """The likeliest owner by what the attribution `seen` tells."""
+    if growing.judged[probe].status == "leak":
+        seen = _without_bounded(seen)
     if probe in BYTE_PROBES:
         return _owner_of_memory(growing, probe, seen)
     return _owner_of_count(growing, probe, seen)
 
 
+def _without_bounded(seen: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What is left without the containers that know a bound: their growth ends, so a leak is none of theirs."""
+    bounded = [one for one in seen["containers"] if one.get("bound")]
+    paths, sites = ({one[name] for one in bounded} for name in ("path", "site"))
+    return {
+        **seen,
+        "containers": [one for one in seen["containers"] if one not in bounded],
+        "places": [one for one in seen["places"] if one["path"] not in paths],
+        "sites": [one for one in seen["sites"] if one["site"] not in sites] or seen["sites"],
+    }
+
+
 def _owner_of_memory(growing: Growing, probe: str, seen: Mapping[str, Any]) -> Owner:
-    growth, python = growing.growth(probe), _per_call(seen["traced_bytes"], seen)
+    growth, python = growing.growth(probe), per_call(seen["traced_bytes"], seen)
     share = {}
     if growth > 0:
-        counted = _per_call(seen["traced_heap_bytes"], seen) if probe == HEAP else python
+        counted = per_call(seen["traced_heap_bytes"], seen) if probe == HEAP else python
         of_python = round(min(1.0, max(0.0, counted / growth)), 3)
         share = {"python": of_python, "native": round(1.0 - of_python, 3)}
     site = _site_of(seen, python)
@@ -95,7 +119,7 @@ def _explains(container: Mapping[str, Any], python: float, seen: Mapping[str, An
     """Whether its entries are a part of the growth; of what compiled code holds they show only the handle."""
     if is_native:
         return "." in container["entry_type"]
-    return _per_call(container["series"], seen) * float(container["entry_bytes"]) >= WORTH_SHARE * python
+    return per_call(container["series"], seen) * float(container["entry_bytes"]) >= WORTH_SHARE * python
 
 
 def _place_of(seen: Mapping[str, Any], python: float) -> Mapping[str, Any] | None:
@@ -115,16 +139,18 @@ def _owner_of_count(growing: Growing, probe: str, seen: Mapping[str, Any]) -> Ow
     growth = growing.growth(probe)
     enough = [site for site, count in made_at.items() if count >= (1 - SAME_PACE) * growth * _all_calls(seen)]
     site = next(iter([*enough, *asked_at]), "")
-    candidates = [one for one in seen["containers"] if _fits(one, growth, seen)]
+    candidates = [one for one in seen["containers"] if _fits(one, probe, growth, seen)]
     if candidates:
         chosen = min(candidates, key=lambda one: not _is_holder(one, probe))
         return _held(probe, chosen, site or chosen["site"], {}, seen, (), what)
     return Owner(probe, site or what or "not found", None, site, what, {})
 
 
-def _fits(container: Mapping[str, Any], growth: float, seen: Mapping[str, Any]) -> bool:
-    pace = _per_call(container["series"], seen)
-    is_in_step = abs(pace - growth) <= SAME_PACE * growth
+def _fits(container: Mapping[str, Any], probe: str, growth: float, seen: Mapping[str, Any]) -> bool:
+    """Whether it grows in step; what is known to hold such things may hold several, as an event loop descriptors."""
+    pace = per_call(container["series"], seen)
+    each = max(1, round(growth / pace)) if pace > 0 and _is_holder(container, probe) else 1
+    is_in_step = abs(each * pace - growth) <= SAME_PACE * growth
     return bool(container["path"]) and is_in_step and container["is_users"]
 
 
@@ -154,7 +180,7 @@ def _held(
     what: str = "",
 ) -> Owner:
     told = {name: value for name, value in container.items() if name not in NOT_TOLD}
-    pace = _per_call(container["series"], seen)
+    pace = per_call(container["series"], seen)
     values = tuple(container.get("values", ()))
     return Owner(probe, container["path"] or site or "not found", told, site, what, share, others, pace, values)
 
@@ -162,8 +188,8 @@ def _held(
 def _site_of(seen: Mapping[str, Any], python: float) -> str:
     """The line of which most stays, if it keeps on growing."""
     rising = [one for one in seen["sites"] if rising_p(one["series"]) < RISING_P]
-    steady = [one for one in rising if _per_call(one["series"], seen) >= WORTH_SHARE * python]
-    return max(steady, key=lambda one: _per_call(one["series"], seen))["site"] if steady else ""
+    steady = [one for one in rising if per_call(one["series"], seen) >= WORTH_SHARE * python]
+    return max(steady, key=lambda one: per_call(one["series"], seen))["site"] if steady else ""
 
 
 def _line_of(seen: Mapping[str, Any], growth: float) -> str:
@@ -179,7 +205,7 @@ def grown_types(seen: Mapping[str, Any]) -> list[str]:
     return [f"{one['type']} +{one['count']}" for one in seen["types"] if one["count"] >= least][:NAMES]
 
 
-def _per_call(series: Sequence[float], seen: Mapping[str, Any]) -> float:
+def per_call(series: Sequence[float], seen: Mapping[str, Any]) -> float:
     """Growth for one call, out of a series of readings."""
     return slope_of(series, 0.95).middle / seen["calls"] if len(series) > 1 else 0.0
 

@@ -10,9 +10,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from synapse_perf.analyze.leak_rows import UNTRIMMED, grown_bytes, grown_without_leak, judge_trial
+from synapse_perf.analyze.leak_rows import STEADY, UNTRIMMED, grown_bytes, grown_without_leak, judge_trial
 from synapse_perf.analyze.leak_thresholds import FREE_SHARE, LOOKS
-from synapse_perf.analyze.leak_verdict import samples_of_look
+from synapse_perf.analyze.leak_verdict import goes_on, is_steady_leak, samples_of_look
 from synapse_perf.model import Policy, Trial, TrialSpec
 
 # What makes a heap's series quiet and its numbers comparable. Two arenas are what a service under memory pressure is
@@ -50,6 +50,10 @@ def next_look(hunts: Sequence[Hunt], max_time_s: float) -> Policy:
         return None
 
     return next_trial
+
+
+def _knowing(spec: TrialSpec, steady: Sequence[str]) -> TrialSpec:
+    return replace(spec, workload={**spec.workload, STEADY: list(steady)}) if steady else spec
 
 
 def _fits(last: Trial, longer: float, left_s: float) -> bool:
@@ -91,9 +95,10 @@ def _next_of(hunt: Hunt, done: Sequence[Trial], left_s: float) -> TrialSpec | No
         return None
     look = len(done)
     judged = judge_trial(last)
-    if any(one.wants_longer for one in judged.values()) and look < len(LOOKS):
+    if goes_on(judged.values()) and look < len(LOOKS):
         longer = samples_of_look(look) / max(len(last.samples), 1)
-        return look_spec(hunt, look, left_s) if _fits(last, longer, left_s) else None
+        steady = [probe for probe, one in judged.items() if is_steady_leak(one)]
+        return _knowing(look_spec(hunt, look, left_s), steady) if _fits(last, longer, left_s) else None
     if grown_without_leak(last) and last.wall_s <= left_s:
         return look_spec(hunt, 0, left_s, is_trimming=False)
     return None

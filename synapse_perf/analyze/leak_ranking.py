@@ -1,6 +1,7 @@
 """What leaves most behind, over all hunts of a run? Bytes before counts, the fastest growth first.
 
-A hunt's memory has one row: what is in use lies in anonymous pages, so to add both would count it twice.
+A hunt's memory has one row: what is in use lies in anonymous pages, so to add both would count it twice. So has what
+it leaves of sockets.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from synapse_perf.host.leak_probes import ANONYMOUS, HEAP
+from synapse_perf.host.process_tree_probes import CLOSE_WAIT
 from synapse_perf.model import Leak, LeakStatus, Result
 
 _SAME_MEMORY = frozenset({HEAP, ANONYMOUS})
@@ -37,7 +39,7 @@ def ranking(result: Result) -> list[Ranked]:
         for leak in result.leaks
         if leak.metric in labels and leak.status != "retained"
     ]
-    return sorted(_without_same_memory(rows), key=_rank)
+    return sorted(_without_same_sockets(list(_without_same_memory(rows))), key=_rank)
 
 
 def _rank(row: Ranked) -> tuple[bool, float]:
@@ -48,6 +50,14 @@ def _without_same_memory(rows: Sequence[Ranked]) -> Iterator[Ranked]:
     """Of the rows on one hunt's memory the one that matters: the worse verdict, or else what is in use."""
     for row in rows:
         if row.probe not in _SAME_MEMORY or row is _chosen(one for one in rows if one.hunt == row.hunt):
+            yield row
+
+
+def _without_same_sockets(rows: Sequence[Ranked]) -> Iterator[Ranked]:
+    """A socket in CLOSE_WAIT is a socket and a descriptor as well."""
+    waiting = {row.hunt: row.leak.growth for row in rows if row.probe == CLOSE_WAIT and row.leak.growth}
+    for row in rows:
+        if row.probe not in ("sockets", "descriptors") or waiting.get(row.hunt) != row.leak.growth:
             yield row
 
 

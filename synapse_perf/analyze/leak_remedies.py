@@ -18,16 +18,20 @@ class Remedy:
     alert: str
 
 
-_MEMORY_ALERT = "deriv(process_resident_memory_bytes[1h]) > 0 for several hours, once the service is warm"
-_FILES_ALERT = "process_open_fds / process_max_fds > 0.5"
-_THREADS_ALERT = "the number of threads, process_threads or threading.active_count(), over a day"
-_CHILDREN_ALERT = "the number of child processes, psutil.Process().children(recursive=True), over a day"
+# Metrics of client libraries of Prometheus (process_...), and of process-exporter and node_exporter.
+MEMORY_ALERT = "deriv(process_resident_memory_bytes[1h]) > 0 for several hours, once the service is warm"
+_FILES_ALERT = (
+    "process_open_fds / process_max_fds > 0.5, or predict_linear(process_open_fds[6h], 86400) > process_max_fds"
+)
+_THREADS_ALERT = "deriv(namedprocess_namegroup_num_threads[6h]) > 0 for a day (process-exporter)"
+_CHILDREN_ALERT = "deriv(namedprocess_namegroup_num_procs[6h]) > 0 for a day (process-exporter)"
+_ZOMBIES_ALERT = 'namedprocess_namegroup_states{state="Zombie"} > 0 for an hour (process-exporter)'
 
 LRU_CACHE = Remedy(
     "unbounded-lru-cache",
     "give the cache of {name} a bound; cache_info() tells its hits:\n"
     "@lru_cache(maxsize=1024)  # in place of maxsize=None or @cache",
-    _MEMORY_ALERT,
+    MEMORY_ALERT,
 )
 DICT = Remedy(
     "growing-dict",
@@ -35,36 +39,43 @@ DICT = Remedy(
     "{name}[key] = value\n"
     "while len({name}) > 1024:\n"
     "    del {name}[next(iter({name}))]  # the oldest",
-    _MEMORY_ALERT,
+    MEMORY_ALERT,
 )
 LIST = Remedy(
     "growing-list",
     "take entries out of {name} when they are done, or keep only the newest:\n"
     "from collections import deque\n"
     "{name} = deque(maxlen=1000)",
-    _MEMORY_ALERT,
+    MEMORY_ALERT,
 )
 SET = Remedy(
     "growing-set",
     "take entries out of {name} when they are done:\ntry:\n    ...\nfinally:\n    {name}.discard(entry)",
-    _MEMORY_ALERT,
+    MEMORY_ALERT,
 )
 VALUE = Remedy(
     "growing-value",
     "{name} only ever gets longer: keep the last part of it, or hand it on and begin anew:\n{name} = {name}[-65536:]",
-    _MEMORY_ALERT,
+    MEMORY_ALERT,
 )
 CLOSED = Remedy(
     "kept-objects",
     "close each object that {name} keeps, and take it out of there:\n"
     "try:\n    ...\nfinally:\n    one.close()\n    {name}.remove(one)",
-    _MEMORY_ALERT,
+    MEMORY_ALERT,
 )
 REGISTERED = Remedy(
     "kept-objects",
     "the objects that {name} keeps wait for an end that never comes; a finaliser must not refer to its object:\n"
     "weakref.finalize(one, release, handle)  # a function of the handle, not one.close",
-    _MEMORY_ALERT,
+    MEMORY_ALERT,
+)
+FILLING = Remedy(
+    "filling-cache",
+    "nothing yet: {name} has a bound, and all that grows ends there. See what is left beyond it:\n"
+    "leak-hunt {hunt} {way_on}\n"
+    "leak-hunt --cache {hunt}  # of a function of a key: what the bound costs",
+    MEMORY_ALERT,
 )
 NATIVE = Remedy(
     "native-memory",
@@ -72,13 +83,13 @@ NATIVE = Remedy(
     "handle = library.open(...)\n"
     "try:\n    ...\nfinally:\n    library.free(handle)  # or handle.close()\n"
     "its own stacks: memray run --native -m your.module, then memray flamegraph --leaks",
-    _MEMORY_ALERT,
+    MEMORY_ALERT,
 )
 OBJECTS = Remedy(
     "growing-objects",
     "see what the line below keeps a reference to: a chain of objects, a default argument, or the variable of a "
     "function that does not end",
-    _MEMORY_ALERT,
+    MEMORY_ALERT,
 )
 COUNTED: Mapping[str, Remedy] = {
     "descriptors": Remedy(
@@ -126,7 +137,7 @@ COUNTED: Mapping[str, Remedy] = {
         "zombie-processes",
         "ask each process that has ended how it did; until then the system keeps it:\n"
         "process.wait()  # or os.waitpid(pid, 0)",
-        _CHILDREN_ALERT,
+        _ZOMBIES_ALERT,
     ),
     "orphaned_children": Remedy(
         "orphaned-processes",
@@ -138,7 +149,7 @@ COUNTED: Mapping[str, Remedy] = {
     "mapped_files": Remedy(
         "mapped-files",
         "close what maps a file:\ntry:\n    ...\nfinally:\n    model.close()  # or mapping.close()",
-        _MEMORY_ALERT,
+        MEMORY_ALERT,
     ),
 }
 BY_CONTAINER = {

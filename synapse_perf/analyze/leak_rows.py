@@ -18,6 +18,7 @@ from synapse_perf.model import Leak, Metric, MetricDefinition, Trial, metric_key
 from synapse_perf.units import format_bytes
 
 UNTRIMMED = "as it runs"  # the arm in which nothing is trimmed, for what the allocator retains
+STEADY = "steady"  # of a look's workload: the probes that were leaks in one before it
 SHARED_FACTS = ("calls", "call_s")  # what the series of every probe needs to be read
 TRIM_SETTING = "MALLOC_ARENA_MAX=2 or MALLOC_TRIM_THRESHOLD_=131072 in its environment"
 
@@ -37,15 +38,20 @@ def judge_probe(trial: Trial, probe: str) -> Judged:
     if probe in MUST_BE_ZERO:
         return judge_left(trial, probe)
     levels, unit = levels_of(trial, probe), unit_of(probe)
-    judged = judge(levels, unit, floor_of(probe))
+    judged = judge(levels, unit, floor_of(probe), was_steady=probe in trial.spec.workload.get(STEADY, ()))
     is_outside = "process" in trial.spec.workload
     return judge_outside(levels, judged, trial.facts, unit) if is_outside else judged
 
 
 def levels_of(trial: Trial, probe: str) -> list[float]:
-    """The probe's level after each sample, from zero: what it grew by until then, all calls of a sample together."""
+    """The probe's level after each sample, from zero: what it grew by until then, all calls of a sample together.
+
+    Of readings by the clock some are late: bytes are told as if all had come after the same time, or a steady growth
+    would look like one by chance. A count is exact.
+    """
+    usual = calls_of(trial) if probe in BYTE_PROBES else None
     steps = [
-        measurement.value * float(sample.facts.get("calls") or 1)
+        measurement.value * (usual or float(sample.facts.get("calls") or 1))
         for sample in trial.samples
         for measurement in sample.values
         if measurement.labels.get("probe") == probe
@@ -57,7 +63,9 @@ def levels_of_metric(metric: Metric) -> list[float]:
     """The same out of a result file: of the longest look, which is the one that was judged."""
     record = max((one for one in metric.trials if one.arm != UNTRIMMED), key=lambda one: len(one.samples))
     calls = record.facts.get("calls", ())
-    known = [float(one) if isinstance(one, int | float) else 1.0 for one in calls] or [1.0] * len(record.samples)
+    known = [float(one) if isinstance(one, int | float) else 1.0 for one in calls] or [1.0]
+    if metric.unit == "B" or len(known) != len(record.samples):
+        known = [median(known)] * len(record.samples)
     return list(accumulate(value * factor for value, factor in zip(record.samples, known, strict=True)))
 
 
@@ -100,7 +108,7 @@ def decisive(looks: Sequence[Trial]) -> Trial | None:
 
 def leaks_of(trial: Trial, untrimmed: Trial | None) -> tuple[Leak, ...]:
     """A row for each probe of the look that decides, and one for what is only retained."""
-    calls, judged = _calls(trial), judge_trial(trial)
+    calls, judged = calls_of(trial), judge_trial(trial)
     rows = [_leak(trial, probe, one, calls) for probe, one in judged.items()]
     rows = [replace(row, full_after=_full_after(trial, row, judged, calls)) for row in rows]
     retained = _retained(trial, untrimmed, rows)
@@ -123,7 +131,7 @@ def _with_calls(trial: Trial) -> Trial:
     return replace(trial, samples=tuple(split))
 
 
-def _calls(trial: Trial) -> float:
+def calls_of(trial: Trial) -> float:
     """Of one sample; of readings by the clock, which part of an iteration one of them is."""
     return median([float(sample.facts.get("calls") or 1) for sample in trial.samples] or [1.0])
 
@@ -168,16 +176,23 @@ def _retained(trial: Trial, untrimmed: Trial | None, rows: Sequence[Leak]) -> Le
         grown = judged_part(levels_of(seen, RSS))
         if judged.slope is None or judged.status == "clean":
             continue
-        what = "what it holds in use did not: " + _who_retains(seen is untrimmed, trial)
-        row = _leak(seen, RSS, judged, _calls(seen))
+        what = "what it holds in use did not: " + _who_retains(seen, trial)
+        row = _leak(seen, RSS, judged, calls_of(seen))
         told = f"resident memory grew by {format_bytes(grown[-1] - grown[0])}, {what}"
         return replace(row, status="retained", smallest_seen=None, reason=told)
     return None
 
 
-def _who_retains(is_untrimmed: bool, trial: Trial) -> str:
-    if not is_untrimmed:
-        return "pages of mapped files, which the system takes back when it needs them"
+def _who_retains(seen: Trial, trial: Trial) -> str:
+    """`seen` grew; `trial` is the look that is judged, or is the same."""
+    if seen is trial:
+        told = "pages of mapped files, which the system takes back when it needs them"
+        shared = float((trial.facts.get("first_levels") or {}).get(SHARED, 0.0))
+        if shared < RETAINED_BYTES:
+            return told
+        return (
+            f"{told}, or of the {format_bytes(shared)} of shared memory that are mapped, which fill up to that at most"
+        )
     given = [float(value) for sample in trial.samples if (value := sample.facts.get("given_back_bytes"))]
     back = format_bytes(median(given)) if given else "some"
     return f"the allocator keeps it, and gives {back} back when it is trimmed; try {TRIM_SETTING}"

@@ -10,7 +10,9 @@ floor does the work, significance only guards it.
 
 from __future__ import annotations
 
-# Iterations that are judged, after the warm-up: a first look, three that are each twice as long, and a last one. It is
+# Iterations that are judged, after the warm-up: a first look, three that are each twice as long, and a last one. A
+# steady leak of memory is looked at up to the fourth, since a cache of 128 entries, the default of lru_cache, is full
+# there and was not in the third; of what a system counts so many are seldom kept, and the third is enough. The last is
 # for what grows by chance, whose pace is known half as well as it is long: four times as long, twice as well.
 LOOKS = (20, 40, 80, 160, 640)
 WARM_UP_SHARE = 0.15  # of the judged iterations; no false leak with 2 to 8 of 48 discarded, one of 143 with none
@@ -60,3 +62,6 @@ FREE_SHARE = 0.5  # of the free memory that a longer look may use, by the growth
 WARM_UP_FLOORS = 4.0  # growth that has ended, or came at once, is worth telling from so many times the floor on
 ENDED_SHARE = 0.1  # of the growth in the first half: so much in the second, and it has ended
 RETAINED_BYTES = 1024**2  # what trimming gives back in an iteration's middle case before it is worth a look of its own
+# A cache that tells its bound, and was emptied after the hunt. What is left of the growth may be a leak beside it.
+FILLING_SHARE = 0.9  # of the growth that emptying such caches has to give back for what they got with each call
+PAGES_OVER_HEAP = 1.5  # growth of anonymous memory that goes with that of the live heap: pages hold fragments too

@@ -2,14 +2,16 @@
 
 Growth in a first look is looked at again over twice as many iterations. A leak has to rise there beyond the floor, not
 in one step, and has to prove that it keeps its pace: what may slow down, as a bounded cache does while it fills, is
-inconclusive. Both are looked at once more, twice as long, and what is inconclusive then twice more, if there is time.
-What grows by chance proves least in each iteration, so that only the last look can tell it from a cache.
+inconclusive. Both are looked at twice more, each time twice as long, and what is inconclusive then once more, if there
+is time; of what was a leak in the third look the fourth asks only whether it ends. What grows by chance proves least in
+each iteration, so that only the last look can tell it from a cache; one that takes longer to fill evenly than any look
+is told by its owner alone (analyze/leak_filling.py).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -82,13 +84,16 @@ def samples_of_look(look: int) -> int:
     return LOOKS[look] + max(WARM_UP_LEAST, math.ceil(LOOKS[look] * WARM_UP_SHARE))
 
 
-def judge(levels: Sequence[float], unit: str, floor: float) -> Judged:
-    """The verdict on a probe's levels after each iteration, the warm-up among them; `floor`: growth that is no leak."""
-    return _judge(tuple(judged_part(levels)), unit, floor)
+def judge(levels: Sequence[float], unit: str, floor: float, *, was_steady: bool = False) -> Judged:
+    """The verdict on a probe's levels after each iteration, the warm-up among them; `floor`: growth that is no leak.
+
+    `was_steady`: it has proved its pace in the third look, and what is still asked is only whether it ends.
+    """
+    return _judge(tuple(judged_part(levels)), unit, floor, was_steady)
 
 
 @lru_cache(maxsize=64)  # plan, rows and report ask for the same ones, and the longest have 200,000 pairs of points
-def _judge(series: tuple[float, ...], unit: str, floor: float) -> Judged:
+def _judge(series: tuple[float, ...], unit: str, floor: float, was_steady: bool) -> Judged:
     count = len(series)
     if count < LEAST_JUDGED:
         told = f"{count} iterations after the warm-up are too few, {LEAST_JUDGED} are needed"
@@ -104,14 +109,33 @@ def _judge(series: tuple[float, ...], unit: str, floor: float) -> Judged:
     if is_first_look:
         told = f"it grew over {count} iterations, too few to tell a leak from a cache that fills"
         return Judged("inconclusive", slope, smallest, count, told, wants_longer=True)
-    if _is_spread(series) and _is_steady(series):
-        told = f"it grew steadily over {count} iterations"
-        return Judged("leak", slope, smallest, count, told, wants_longer=count < LOOKS[2])
-    if _grows(series[count // 2 :], floor, ALPHA_STILL_GROWING):
+    still_grows = _grows(series[count // 2 :], floor, ALPHA_STILL_GROWING)
+    if _is_spread(series) and (_is_steady(series) or (was_steady and still_grows and _rises_to_the_end(series))):
+        told = f"it grew steadily over {count} iterations, as would a bounded cache that takes more to fill"
+        longest = LOOKS[3] if unit == "B" else LOOKS[2]
+        return Judged("leak", slope, smallest, count, told, wants_longer=count < longest)
+    if still_grows:
         told = f"still growing after {count} iterations, but {_doubt(series)}, as a bounded cache does while it fills"
         told += "; leak-hunt --cache tells by its keys" if count > LOOKS[3] else ""
         return Judged("inconclusive", slope, smallest, count, told, wants_longer=count < LOOKS[-1])
     return Judged("clean", slope, smallest, count, _ended_reason(series, unit), wants_longer=False)
+
+
+def is_steady_leak(judged: Judged) -> bool:
+    """Whether it has proved its pace, so that later looks ask only whether it ends."""
+    return judged.status == "leak" and judged.count >= LOOKS[2]
+
+
+def goes_on(judged: Iterable[Judged]) -> bool:
+    """Whether a longer look at all that was judged together could tell more.
+
+    Beside a leak that is confirmed nobody needs to know whether another steady one is a cache; a hundred processes or
+    descriptors more, that it would leave meanwhile, are a burden.
+    """
+    every = tuple(judged)
+    is_confirmed = any(one.status == "leak" and not one.wants_longer for one in every)
+    asking = [one for one in every if one.wants_longer]
+    return any(one.status != "leak" or one.count < LOOKS[2] or not is_confirmed for one in asking)
 
 
 def smallest_seen(series: Sequence[float], slope: float, floor: float) -> float:
@@ -142,11 +166,18 @@ def _wander_lag(series: Sequence[float]) -> int:
     return round(WANDER_SHARE * len(series))
 
 
+def _rises_to_the_end(series: Sequence[float]) -> bool:
+    """Whether the end may still grow by half of what the first half did."""
+    half, end = len(series) // 2, round(len(series) * (1 - END_SHARE))
+    first, last = (slope_of(part, STEADY_CONFIDENCE) for part in (series[:half], series[end:]))
+    return last.high >= END_LEAST * first.middle
+
+
 def _is_steady(series: Sequence[float]) -> bool:
     """Whether the second half surely grows faster than a cache would let it, the end too, and neither slows down."""
-    half, end = len(series) // 2, round(len(series) * (1 - END_SHARE))
-    first, second, last = (slope_of(part, STEADY_CONFIDENCE) for part in (series[:half], series[half:], series[end:]))
-    if second.low <= 0 or last.high < END_LEAST * first.middle or _is_slowing(series):
+    half = len(series) // 2
+    first, second = (slope_of(part, STEADY_CONFIDENCE) for part in (series[:half], series[half:]))
+    if second.low <= 0 or not _rises_to_the_end(series) or _is_slowing(series):
         return False
     share, errors = math.exp(-half / SLOWEST_CACHE), STEADY_ERRORS  # of the first half's slope is left to such a cache
     if _is_by_chance(series):

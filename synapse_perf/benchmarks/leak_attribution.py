@@ -66,10 +66,11 @@ def attribute(context: Context, step: Step) -> Sample:
         "calls": rounds.calls,
     }
     if asked.get("graph"):
-        ours = [growing, *growing, holders.__dict__, *holders.__dict__.values(), sys._getframe()]
-        facts["graph"] = _graph(growing, ours, shows_values=asked["shows_values"])
+        facts["graph"] = _graph(growing, holders, shows_values=asked["shows_values"])
     facts |= holders.named(growing, sites, shows_values=asked["shows_values"])
     context.facts["attribution"] = {**facts, "notes": holders.notes}
+    del growing
+    holders.empty_bounded()
     return Sample((), {})
 
 
@@ -184,13 +185,15 @@ def _named(step: Step) -> dict[str, object]:
     return named
 
 
-def _graph(growing: list[tuple[Any, list[int]]], ours: list[Any], *, shows_values: bool) -> str:
+def _graph(growing: list[tuple[Any, list[int]]], holders: Holders, *, shows_values: bool) -> str:
     """Who refers to the newest entry of what grows most, in the language of graphviz; else why there is none."""
     from synapse_perf.benchmarks.leak_graph import GraphRefused, referrer_graph
 
+    frame = sys._getframe()
+    ours = [growing, *growing, holders.__dict__, *holders.__dict__.values(), frame, frame.f_back]
     drawn = (newest(growing[0][0]) or [growing[0][0]]) if growing else []
     try:
-        return referrer_graph(drawn, [*ours, ours, drawn, sys._getframe()], shows_values=shows_values)
+        return referrer_graph(drawn, [*ours, ours, drawn], shows_values=shows_values)
     except ImportError:
         return f"no graph: install objgraph for {sys.executable} ({sys.executable} -m pip install objgraph)"
     except GraphRefused as error:

@@ -13,12 +13,14 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
+from synapse_perf.benchmarks.leak_bounds import bound_of, given_back, keeper_of, kept_by_lru_cache
 from synapse_perf.benchmarks.leak_walk import Root, Walk, length_of, name_of, places, roots_of, size_of, unreached, walk
 from synapse_perf.samples import Json
 
 WALK_S = 5.0  # that one walk may take
 NAMED = 12  # containers, places and types that are told
 NEWEST = 4  # entries whose size is looked at
+_LINK = "_lru_list_elem"  # the type that a bounded lru_cache keeps its entries in
 ENTRY_OBJECTS = 2000  # that belong to an entry at most
 RISING_SHARE = 0.75  # of the rounds that a container has to grow in
 _NO_PART = ("module", "type", "function", "builtin_function_or_method", "method", "frame", "ABCMeta")
@@ -32,6 +34,7 @@ class Holders:
         self._named = named
         self._ignored = [*ignored, self]
         self.notes: list[str] = []
+        self._bounded: list[tuple[dict[str, Json], Any, Any]] = []
         before = self._walk()
         self._containers = [*before[0].containers, *unreached(before[0])]
         self._places = places(*before)
@@ -70,13 +73,23 @@ class Holders:
                 "entry_bytes": _deep_bytes(one),
                 "site": site,
             }
-            containers.append({**told, "values": _values(one)} if shows_values else told)
+            if shows_values:
+                told["values"] = _values(one)
+            containers.append(told)
+            if told.get("bound"):
+                self._bounded.append((told, one, keeper_of(one, seen.parents)))
         containers.sort(key=lambda told: not told["is_users"])
         return {
             "containers": containers[:NAMED],
             "places": self._grown_places(places(seen, roots)),
             "types": self._grown_types(seen),
         }
+
+    def empty_bounded(self) -> None:
+        """Empty the containers that know their bound, one by one, and note with each what that gave back."""
+        self._containers, self._ignored = [], []  # those within an entry would hold it
+        for told, container, keeper in self._bounded:
+            told["gives_back"] = given_back(container, keeper)
 
     def _walk(self) -> tuple[Walk, list[Root]]:
         roots = roots_of(self._first, self._named)
@@ -112,9 +125,12 @@ def newest(container: Any, most: int = 1) -> list[Any]:
     else:
         taken = zip(range(most), container, strict=False)
     try:
-        return [one for _, one in taken]
+        found = [one for _, one in taken]
     except (RuntimeError, TypeError):  # another thread changes it, or a subclass does not iterate
         return []
+    if found and type(found[0]).__name__ == _LINK:
+        return kept_by_lru_cache(container)[:most]
+    return found
 
 
 def type_name(kind: type) -> str:
@@ -136,9 +152,11 @@ def _about(container: Any, seen: Walk) -> dict[str, Json]:
         "entry_type": type_name(type(entries[0])) if entries else "",
         "can_close": bool(entries) and callable(getattr(type(entries[0]), "close", None)),
     }
-    holder: Any = seen.parents.get(id(container))
-    if hasattr(type(holder), "cache_info"):
-        told |= {"type": "lru_cache", "bound": holder.cache_info().maxsize}
+    keeper = keeper_of(container, seen.parents)
+    if hasattr(type(keeper), "cache_info"):
+        told |= {"type": "lru_cache", "bound": None}
+    if bound := bound_of(container, keeper):
+        told |= {"bound": bound.most, "held": bound.held}
     return told
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from synapse_perf.benchmarks.context import BenchmarkFailed, Context
 from synapse_perf.benchmarks.leak_loop import METRICS as METRICS
-from synapse_perf.benchmarks.leak_loop import watch
+from synapse_perf.benchmarks.leak_loop import set_aside, watch
 from synapse_perf.samples import Fact, Sample
 
 FIRST_IMPORT = "llama_cpp"
@@ -33,6 +33,8 @@ def measure(context: Context) -> Iterator[Sample]:
     release: str = context.workload["release"]
     log = NativeLog()
     log.install(low_level_api())
+    probes = own_probes()
+    set_aside(context)
     previous: list[weakref.ref[Any]] = []  # never more than one
 
     def switch(number: int) -> dict[str, Fact]:
@@ -48,7 +50,7 @@ def measure(context: Context) -> Iterator[Sample]:
         return {"is_gone_without_gc": previous[0]() is None, "previous_is_kept": is_kept}
 
     context.stage(f"switching between {len(settings)} models ({release})")
-    yield from watch(context, own_probes(), switch)
+    yield from watch(context, probes, switch)
 
 
 class _Owner:

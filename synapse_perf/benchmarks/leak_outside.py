@@ -120,8 +120,14 @@ def _gone(error: ProcessGone, done: int) -> BenchmarkFailed:
 def watch_tree(context: Context, tree: ProcessTree, step: Step, calls: int | None) -> Iterator[Sample]:
     """A sample for each `calls` calls of the step; None: as many as make a short call measurable.
 
-    A step that only takes its time tells of which part of an iteration, by its facts `calls` and `call_s`.
+    A step that only takes its time tells of which part of an iteration, by its facts `calls` and `call_s`. With
+    `record` of the workload nothing is read: it is looked at which functions run meanwhile.
     """
+    if "record" in context.workload:
+        from synapse_perf.benchmarks.leak_running import record_running
+
+        yield record_running(context, tree, step)
+        return
     started_ns, guard, done = time.perf_counter_ns(), MemoryGuard(is_limiting=False), 0
     if calls is None:
         calls, done = calls_per_sample(step, os.getpid(), tree.levels, Limits(calls=CALLS_AT_MOST))

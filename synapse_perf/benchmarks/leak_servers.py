@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from synapse_perf.benchmarks.context import BenchmarkFailed, Context
 from synapse_perf.benchmarks.leak_loop import METRICS as METRICS
-from synapse_perf.benchmarks.leak_loop import watch
+from synapse_perf.benchmarks.leak_loop import set_aside, watch
 from synapse_perf.samples import Fact, Sample
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ def measure(context: Context) -> Iterator[Sample]:
 
     own = own_probes()
     servers = _Servers(context)
+    set_aside(context)
     # Whatever a server leaves is ended before the levels are read: its own probes count it.
     kept = tuple(probe for probe in own.probes if probe.name not in OF_CHILDREN)
     try:
@@ -239,7 +240,10 @@ def _named(process: psutil.Process) -> str:
     from synapse_perf.outside.server_command import ServerCommand
     from synapse_perf.outside.server_family import command_of
 
-    text = redact(ServerCommand(tuple(command_of(process))).shown())
+    words = command_of(process)
+    text = redact(ServerCommand(tuple(words)).shown())
+    if len(text) > COMMAND_LENGTH:  # folders say the least
+        text = redact(ServerCommand(tuple(os.path.basename(word) or word for word in words)).shown())  # noqa: PTH119
     return f"pid {process.pid} ({text if len(text) <= COMMAND_LENGTH else text[: COMMAND_LENGTH - 1] + '…'})"
 
 

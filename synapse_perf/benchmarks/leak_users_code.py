@@ -7,21 +7,28 @@ environment.
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 import sys
 from collections.abc import Callable
 from typing import Any
 
 from synapse_perf.benchmarks.context import BenchmarkFailed, Context
 from synapse_perf.benchmarks.hang_watch import HangWatch
+from synapse_perf.benchmarks.leak_loop import set_aside
 from synapse_perf.benchmarks.user_code import Caller, failed, find_factory, import_named, is_misfit
+from synapse_perf.host.leak_probes import descendants, own_probes
 
 LOOP_TURNS = 3  # for tasks that need no more than that to end
+_GENERATORS = 0x20 | 0x200  # CO_GENERATOR, CO_ASYNC_GENERATOR
 
 
 class UsersCode:
     """The functions that the workload names, and how they are called."""
 
     def __init__(self, context: Context) -> None:
+        self._context = context
         self.workload = context.workload
         self.caller = Caller()
         self.watch = HangWatch(context, self.workload.get("patience_s"), self.caller.waiting_frames)
@@ -31,11 +38,17 @@ class UsersCode:
         self._called: Callable[..., Any] | None = None
         self.given: tuple[Any, ...] = ()
         sys.path[1:1] = self.workload.get("paths", ())
+        context.at_end(_end_children)
 
     def prepare(self) -> None:
         reference: str = self.workload["function"]
+        own_probes()  # imports all that reading needs
+        set_aside(self._context)
         self.watch.stage(f"importing {reference.partition(':')[0]}")
         self.function = function = find_factory(import_named(reference), reference)
+        if getattr(getattr(function, "__code__", None), "co_flags", 0) & _GENERATORS:
+            told = f"{reference} is a generator: calling it runs none of its lines"
+            raise BenchmarkFailed("error", told, "name a function that goes through it, as by list()")
         if (setup := self._find("setup")) is not None:
             made = self._run(setup, f"{self.workload['setup']}()", ())
             self.given = () if made is None else (made,)
@@ -82,3 +95,10 @@ class UsersCode:
 
         for _ in range(LOOP_TURNS):
             loop.run_until_complete(asyncio.sleep(0))
+
+
+def _end_children() -> None:
+    """What the code has started and left, also where it leads a session of its own and no signal to a group comes."""
+    for pid in descendants(os.getpid()):
+        with contextlib.suppress(OSError):
+            os.kill(pid, signal.SIGKILL)

@@ -28,7 +28,7 @@ COLLECTIONS = 2  # what a first one frees may let go of more
 
 def measure(context: Context) -> Iterator[Sample]:
     """One sample a round: what there is more of than after the round before."""
-    from synapse_perf.benchmarks.page_failure import told_failures
+    from synapse_perf.benchmarks.page_in_browser import told_failures
 
     with told_failures():
         levels = asyncio.run(_rounds(context))
@@ -39,21 +39,12 @@ def measure(context: Context) -> Iterator[Sample]:
 
 async def _rounds(context: Context) -> list[dict[str, float]]:
     """What there was before the first round and after each."""
-    from synapse_perf.outside.browser import launched
-    from synapse_perf.outside.opened_page import OpenedPage
+    from synapse_perf.benchmarks.page_in_browser import fresh_browser, page_in
     from synapse_perf.outside.scenario_run import run_scenario
 
     workload = context.workload
-    context.stage("starting the browser")
-    async with launched(
-        workload["chromium"],
-        uses_gpu=workload["uses_gpu"],
-        started=context.process_started,
-        ended=context.process_ended,
-        at_end=context.at_end,
-    ) as browser:
-        opened = await OpenedPage.in_browser(browser)
-        await opened.open(workload["url"], workload["patience_s"], workload["settle_s"])
+    async with fresh_browser(context) as browser:
+        opened = await page_in(browser, context)
         levels = [await _level(opened)]
         for number in range(1, workload["rounds"] + 1):
             context.stage(f"round {number} of {workload['rounds']}")
@@ -65,9 +56,9 @@ async def _rounds(context: Context) -> list[dict[str, float]]:
 
 async def _level(opened: Any) -> dict[str, float]:
     for _ in range(COLLECTIONS):
-        await opened.answered(opened.session.send("HeapProfiler.collectGarbage"))
-    counted = await opened.answered(opened.session.send("Memory.getDOMCounters"))
-    heap = await opened.answered(opened.session.send("Runtime.getHeapUsage"))
+        await opened.send("HeapProfiler.collectGarbage")
+    counted = await opened.send("Memory.getDOMCounters")
+    heap = await opened.send("Runtime.getHeapUsage")
     return {
         "dom_node_growth": counted["nodes"],
         "listener_growth": counted["jsEventListeners"],

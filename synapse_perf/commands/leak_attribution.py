@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from synapse_perf.analyze.leak_attribution import Growing, Wanted
     from synapse_perf.analyze.leak_plan import Hunt
     from synapse_perf.commands.leak_owner_options import OwnerOptions
-    from synapse_perf.model import Finding, Trial, TrialSpec
+    from synapse_perf.model import Finding, Json, Trial, TrialSpec
 
 _SUSPECT_EXAMPLE = "write it as the report names an owner, such as app.cache.STORE or app.Store.items"
 
@@ -27,6 +27,8 @@ class Attributed:
     findings: tuple[Finding, ...] = ()
     warnings: tuple[str, ...] = ()
     files: Mapping[Path, str] = field(default_factory=dict)
+    running: Mapping[str, Json] = field(default_factory=dict)  # by hunt: where a process was while it grew
+    growing: tuple[Growing, ...] = ()  # as judged with what their owners tell
     is_interrupted: bool = False
 
 
@@ -63,25 +65,42 @@ def attribute(
     hunts: Sequence[Hunt], trials: Sequence[Trial], owning: OwnerOptions, max_time_s: float, *, quiet: bool
 ) -> Attributed:
     """Nothing at all where nothing grew."""
-    from synapse_perf.analyze.leak_attribution import attribution_specs, growing_hunts
+    from synapse_perf.analyze.leak_attribution import OUTSIDE, attribution_specs, growing_hunts, recording_specs
 
     wanted = wanted_of(owning)
     growing = growing_hunts(hunts, trials)
-    specs = attribution_specs(growing, wanted, max_time_s)
-    if not specs:
+    outside = growing_hunts(hunts, trials, OUTSIDE)
+    if not growing and not outside:
         return Attributed(warnings=_nothing_to_prove(wanted))
+    specs = attribution_specs(growing, wanted, max_time_s) + recording_specs(outside, max_time_s)
 
     def next_spec(done: tuple[Trial, ...]) -> TrialSpec | None:
         return specs[len(done)] if len(done) < len(specs) else None
 
     outcome = carry_out(next_spec, len(specs), quiet=quiet)
     findings: list[Finding] = []
+    running: dict[str, Json] = {}
+    growing = [_with_owners(one, _own(one, outcome.trials)) for one in growing]
     for one in growing:
-        own = {trial.spec.arm: trial for trial in outcome.trials if trial.spec.labels["hunt"] == one.hunt.name}
-        findings += _findings(one, own, wanted.suspect)
+        findings += _findings(one, _own(one, outcome.trials), wanted.suspect)
+    for one in outside:
+        findings += _outside(one, _own(one, outcome.trials), running)
     files, problems = _files(outcome.trials, owning.svg)
     warnings = (*_warnings(outcome.trials), *problems)
-    return Attributed(tuple(findings), warnings, files, outcome.is_interrupted)
+    return Attributed(tuple(findings), warnings, files, running, tuple(growing), outcome.is_interrupted)
+
+
+def _own(growing: Growing, trials: Sequence[Trial]) -> dict[str, Trial]:
+    """By arm."""
+    return {trial.spec.arm: trial for trial in trials if trial.spec.labels["hunt"] == growing.hunt.name}
+
+
+def _with_owners(growing: Growing, own: Mapping[str, Trial]) -> Growing:
+    from synapse_perf.analyze.leak_attribution import ATTRIBUTION
+    from synapse_perf.analyze.leak_filling import doubted
+
+    seen = own.get(ATTRIBUTION)
+    return doubted(growing, seen.facts["attribution"]) if seen is not None and "attribution" in seen.facts else growing
 
 
 def _findings(growing: Growing, own: Mapping[str, Trial], suspect: str) -> list[Finding]:
@@ -95,6 +114,19 @@ def _findings(growing: Growing, own: Mapping[str, Trial], suspect: str) -> list[
     return findings
 
 
+def _outside(growing: Growing, own: Mapping[str, Trial], running: dict[str, Json]) -> list[Finding]:
+    """What to do about growth that was seen from outside; where the process was meanwhile is put into `running`."""
+    from synapse_perf.analyze.leak_attribution import RUNNING
+    from synapse_perf.analyze.leak_outside_findings import ORDER, outside_findings
+    from synapse_perf.analyze.leak_running import running_of
+
+    seen = own.get(RUNNING)
+    if seen is not None and "running" in seen.facts:
+        told_first = next(probe for probe in (*ORDER, *growing.judged) if probe in growing.judged)
+        running[growing.hunt.name] = running_of(seen, told_first)
+    return list(outside_findings(growing, running.get(growing.hunt.name)))
+
+
 def _nothing_to_prove(wanted: Wanted) -> tuple[str, ...]:
     texts = []
     if wanted.suspect:
@@ -105,11 +137,14 @@ def _nothing_to_prove(wanted: Wanted) -> tuple[str, ...]:
 
 
 def _warnings(trials: Sequence[Trial]) -> list[str]:
+    from synapse_perf.analyze.leak_attribution import INSIDE
+
     texts = []
     for trial in trials:
         hunt = trial.spec.labels["hunt"]
         if trial.failure is not None:
-            texts.append(f"{hunt}: who holds it could not be told ({trial.spec.arm}): {trial.failure.message}")
+            told = "who holds it could not be told" if trial.spec.benchmark in INSIDE else "no more could be seen"
+            texts.append(f"{hunt}: {told} ({trial.spec.arm}): {trial.failure.message}")
         texts += [f"{hunt}: {note}" for note in trial.facts.get("attribution", {}).get("notes", ())]
     return texts
 

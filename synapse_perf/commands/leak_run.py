@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import time
@@ -17,7 +18,7 @@ from synapse_perf.commands.interrupts import HeldInterrupts
 from synapse_perf.commands.measuring import carry_out
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from synapse_perf.commands.leak_attribution import Attributed
     from synapse_perf.commands.leak_hunts import Asked, Chosen
@@ -31,6 +32,7 @@ FIRST_STEP_IS_INPUT = ("leak_function", "leak_cache", "leak_service", "leak_webs
 # Of a workload: where the keys lie that are described already, and the number of a process.
 NOT_THE_WORK = ("keys_file", "process", "suspect")
 MEMORY_SHORT = "give it less to do, or close other programs"
+USERS_CODE = ("leak_function", "leak_cache")  # of which anything may be left running
 ENDED_ITSELF = "see why it ends the process that calls it, and name a function that comes back"
 
 
@@ -77,20 +79,41 @@ class LeakRun:
     def measure(self, baseline: Result | None) -> int:
         """Hunt, judge, report; the exit code."""
         from synapse_perf.clock import utc_timestamp
-        from synapse_perf.commands.leak_lines import line_findings
 
         started_at, started_s = utc_timestamp(), time.monotonic()
         tell_left_out(self.chosen.unusable, len(self.chosen.hunts))
-        lines = line_findings(self.owning.lines, self.chosen.hunts, quiet=self.options.quiet)
-        policy = next_look(self.chosen.hunts, self.max_time_s)
-        outcome = carry_out(policy, len(self.chosen.hunts), quiet=self.options.quiet)
-        owners = self._owners(outcome)
-        owners = replace(owners, findings=(*owners.findings, *lines))
+        with self._nothing_left_running():
+            outcome, owners = self._carry_out()
         with HeldInterrupts(again=outcome.is_interrupted or owners.is_interrupted) as held:
             result = replace(self._result(outcome, started_at, owners), duration_s=time.monotonic() - started_s)
         is_wrong = bool(self.chosen.unusable) or _is_wrong_input(outcome.trials)
         ending = Ending(held.is_interrupted, is_wrong, files=owners.files)
         return conclude(result, baseline, self.options, ending)
+
+    def _carry_out(self) -> tuple[Outcome, Attributed]:
+        from synapse_perf.commands.leak_lines import line_findings
+
+        lines = line_findings(self.owning.lines, self.chosen.hunts, quiet=self.options.quiet)
+        policy = next_look(self.chosen.hunts, self.max_time_s)
+        outcome = carry_out(policy, len(self.chosen.hunts), quiet=self.options.quiet)
+        owners = self._owners(outcome)
+        return outcome, replace(owners, findings=(*owners.findings, *lines))
+
+    @contextlib.contextmanager
+    def _nothing_left_running(self) -> Iterator[None]:
+        """End, when all is done, what the user's code has started, wherever it went: it is known by a mark."""
+        from synapse_perf.outside.server_family import ServerFamily
+
+        if not any(hunt.spec.benchmark in USERS_CODE for hunt in self.chosen.hunts):
+            yield
+            return
+        family = ServerFamily(adopts=False)
+        marked = [replace(one, spec=replace(one.spec, env={**one.spec.env, **family.env})) for one in self.chosen.hunts]
+        self.chosen = replace(self.chosen, hunts=tuple(marked))
+        try:
+            yield
+        finally:
+            family.end_at_once()
 
     def _owners(self, outcome: Outcome) -> Attributed:
         """Who holds what grew, by trials of their own; of a run that was interrupted nobody asks."""
@@ -102,6 +125,7 @@ class LeakRun:
 
     def _result(self, outcome: Outcome, started_at: str, owners: Attributed) -> Result:
         from synapse_perf.analyze.disturbance import disturbance_warnings
+        from synapse_perf.analyze.leak_filling import told_rows
         from synapse_perf.analyze.leak_releases import release_findings
         from synapse_perf.analyze.leak_rows import leak_metrics
         from synapse_perf.analyze.verdict import overall_verdict
@@ -110,7 +134,7 @@ class LeakRun:
         from synapse_perf.host.environment import describe
         from synapse_perf.model import Result
 
-        leaks, findings = self._with_caches(outcome.trials, self._leaks(outcome.trials))
+        leaks, findings = self._with_caches(outcome.trials, told_rows(self._leaks(outcome.trials), owners.growing))
         return Result(
             benchmark="leak-hunt",
             subject=self.chosen.subject,
@@ -118,7 +142,7 @@ class LeakRun:
             started_at=started_at,
             duration_s=0.0,
             workload=self._workload(),
-            plan=self._plan(outcome),
+            plan=self._plan(outcome, owners),
             environment=describe(),
             metrics=leak_metrics(outcome.trials, METRICS),
             checks=(),
@@ -157,11 +181,14 @@ class LeakRun:
 
         return judged_caches(self.chosen.caches, self.chosen.key_use, trials, leaks)
 
-    def _plan(self, outcome: Outcome) -> dict[str, Json]:
+    def _plan(self, outcome: Outcome, owners: Attributed) -> dict[str, Json]:
+        from synapse_perf.analyze.leak_unasked import told_holders
+
         untold = {name: reason for trial in outcome.trials for name, reason in trial.facts.get("untold", {}).items()}
         grown = {
             str(trial.spec.labels["hunt"]): trial.facts["grown"] for trial in outcome.trials if "grown" in trial.facts
         }
+        holders = told_holders(self.chosen.hunts, outcome.trials)
         looks = {hunt.name: len(looks_of(outcome.trials, hunt.name)) for hunt in self.chosen.hunts}
         return {
             "max_time_s": self.max_time_s,
@@ -171,6 +198,8 @@ class LeakRun:
             **({"stopped": "interrupted"} if outcome.is_interrupted else {}),
             **({"untold": untold} if untold else {}),
             **({"grown": grown} if grown else {}),
+            **({"running": dict(owners.running)} if owners.running else {}),
+            **({"holders": holders} if holders else {}),
         }
 
     def _workload(self) -> dict[str, Json]:
@@ -189,12 +218,12 @@ def cost_of(trials: Sequence[Trial]) -> dict[str, Json]:
 
 
 def _is_wrong_input(trials: Sequence[Trial]) -> bool:
-    """A name that is not there: no line of the user's has run, so there is no traceback."""
+    """A name that is not there, of which no line has run, so there is no traceback; or one that cannot be imported."""
     return any(
         trial.failure is not None
         and trial.spec.benchmark in FIRST_STEP_IS_INPUT
         and trial.failure.kind == "error"
-        and not trial.failure.detail
+        and (not trial.failure.detail or trial.failure.message.startswith("importing "))
         and not trial.samples
         for trial in trials
     )

@@ -2,7 +2,8 @@
 
 NVIDIA's driver library tells it of every process that computes; AMD's and Intel's drivers in Linux tell it of each
 descriptor of the device (``drm-usage-stats`` in the kernel's documentation). Apple's processors share the memory of the
-machine, so it is in a process's footprint already. `gpu_memory()` gives a reader, or the reason why there is none.
+machine, so it is in a process's footprint already. `gpu_memory()` gives a reader, or the reason why there is none, and
+no reason where there is no graphics processor.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any, TypeAlias
 _INITIAL_PID_NAMESPACE = "pid:[4026531836]"  # PROC_PID_INIT_INO of the kernel
 _UNKNOWN = 2**64 - 1  # NVML_VALUE_NOT_AVAILABLE
 _MOST_PROCESSES = 256
+_DEVICES = ("/proc/driver/nvidia", "/dev/nvidiactl", "/dev/kfd")  # NVIDIA's and AMD's, also without their libraries
 # A region has a line of each kind that its driver knows: what lies there now, or in older kernels what is taken.
 _REGION = re.compile(rb"^drm-(?:resident|memory)-((?:vram|local)\d*):\s*(\d+)\s*(KiB|MiB|)", re.MULTILINE)
 _CLIENT = re.compile(rb"^drm-client-id:\s*(\S+)", re.MULTILINE)
@@ -37,7 +39,7 @@ class _Process(ctypes.Structure):
 
 
 def gpu_memory() -> tuple[Reader | None, str]:
-    """What reads it by a process's number, or None and the reason."""
+    """What reads it by a process's number, or None and the reason; without one nothing here could use any."""
     if sys.platform == "darwin":
         return None, "processors of Apple share the machine's memory: it is in the footprint"
     library = _nvml()
@@ -47,7 +49,9 @@ def gpu_memory() -> tuple[Reader | None, str]:
         return lambda pid: _nvidia_bytes(library, pid), ""
     if any(name.startswith("renderD") for name in _listed("/dev/dri")):
         return drm_bytes, ""
-    return None, "no graphics processor whose driver tells it is here"
+    if any(os.path.exists(path) for path in _DEVICES):  # noqa: PTH110
+        return None, "a graphics processor is here, but no library of its driver that could be asked"
+    return None, ""
 
 
 def drm_bytes(pid: int, root: str = "/proc") -> float:

@@ -21,6 +21,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from synapse_perf.host.gpu_memory import gpu_memory
+from synapse_perf.host.shared_memory import shared_bytes
 
 # What one of Python's own small blocks stands for: sys.getallocatedblocks() counts them, the C heap sees only their
 # arenas. Calibrated on tuples, dicts and strings; for tiny objects it is off by up to 40 %.
@@ -34,8 +35,6 @@ MUST_BE_ZERO = frozenset({ORPHANS, LEFT_ZOMBIES, LEFT_PORTS, LEFT_MEMORY, LEFT_G
 # RSS holds clean file pages and what the allocator keeps for later, gc objects are in the heap already: never judged.
 SHOWN_ONLY = frozenset({RSS, "gc_objects"})
 BYTE_PROBES = frozenset({HEAP, ANONYMOUS, SHARED, RSS, GPU, LEFT_MEMORY, LEFT_GPU_MEMORY})
-# How memory is named that is mapped as shared: without a file, by memfd_create, shm_open, and shmget.
-_SHARED_MEMORY = ("/dev/zero (deleted)", "/memfd:", "/dev/shm/", "/SYSV")  # noqa: S108
 _OTHER_ALLOCATORS = ("jemalloc", "tcmalloc", "mimalloc")
 _MACOS: bool = sys.platform == "darwin"
 
@@ -78,9 +77,9 @@ def own_probes() -> Probes:
         found.append(Probe(HEAP, BYTES, live_heap))
     found += outside.probes
     read_gpu, why_not = gpu_memory()
-    if read_gpu is None:
+    if why_not:
         untold[GPU] = why_not
-    else:
+    if read_gpu is not None:
         found.append(Probe(GPU, BYTES, partial(read_gpu, os.getpid())))
     if os.getsid(0) == os.getpid():
         found.append(Probe("orphaned_children", COUNT, lambda: float(len(orphans(os.getpid())))))
@@ -159,20 +158,6 @@ def anonymous_bytes(pid: int) -> float | None:
         usage = macos_process.usage(pid)
         return float(usage.footprint_bytes) if usage else None
     return _field(f"/proc/{pid}/smaps_rollup", b"Anonymous:")
-
-
-def shared_bytes(pid: int) -> float | None:
-    """Memory that is shared, or could be, and belongs to no file on a disk: anonymous memory leaves it out."""
-    if _MACOS:
-        return None
-    total = 0
-    with open(f"/proc/{pid}/maps", encoding="utf-8", errors="replace") as maps:  # noqa: PTH123
-        for line in maps:
-            addresses, rights, *_, path = line.split(maxsplit=5) if " /" in line else ("", "", "")
-            if rights.endswith("s") and path.startswith(_SHARED_MEMORY):
-                begin, _, end = addresses.partition("-")
-                total += int(end, 16) - int(begin, 16)
-    return float(total)
 
 
 def data_bytes() -> int | None:

@@ -20,6 +20,7 @@ print(flush=True)
 sys.stdin.read()
 """
 _INSTEAD = "without it --flamegraph takes Python stacks from inside the process, and says so"
+OWN_CHILDREN, NOBODY = 1, 3  # of Yama's scopes
 
 
 def binary() -> str | None:
@@ -69,6 +70,21 @@ def remedy_for(ptrace_scope: int | None, in_container: bool) -> str:
     if ptrace_scope is not None and ptrace_scope >= 2:
         return "sudo sysctl kernel.yama.ptrace_scope=1"
     return "run as root"
+
+
+def remedy_here() -> str:
+    """What lets py-spy look into a process that this tool did not start."""
+    return "run this with sudo" if MACOS else remedy_for_others(_ptrace_scope(), _in_container())
+
+
+def remedy_for_others(ptrace_scope: int | None, in_container: bool) -> str:
+    """Unlike the tool's own, a process of somebody else's does not agree to be looked at."""
+    if in_container:
+        return "start this container with --cap-add SYS_PTRACE"
+    if ptrace_scope is not None and ptrace_scope >= NOBODY:
+        return f"this system lets nobody look (kernel.yama.ptrace_scope is {ptrace_scope})"
+    as_well = ", or: sudo sysctl kernel.yama.ptrace_scope=0" if ptrace_scope == OWN_CHILDREN else ""
+    return f"run this as root{as_well}"
 
 
 def _ptrace_scope() -> int | None:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import os
 import platform
 import re
-import selectors
 import shutil
 import signal
 import subprocess
@@ -16,12 +14,10 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from synapse_perf.clock import now_ns, seconds_between
+from synapse_perf.host.py_spy_start import ATTACHED_WORDS, PATIENCE_S, said_until_attached
 
 RATE_PER_S = 200  # a start lasts about a second; the trial is not judged, so its slow-down does no harm
-PATIENCE_S = 20.0
 LIFELINE_FRAME = "_hold_lifeline"  # the worker's thread that waits for its parent: always idle, never of interest
-ATTACHED_WORDS = "Sampling process"
 _ADDRESS = re.compile(r"^0x[0-9a-f]+ \((\S*)\)$")
 
 
@@ -56,7 +52,7 @@ class PySpy:
             with recorder:
                 patience_s = 0.0
                 try:
-                    told = _wait_attached(recorder)
+                    told = said_until_attached(recorder)
                     if ATTACHED_WORDS not in told:
                         self.problem = _last_line(told) or "py-spy ended without a word"
                     yield
@@ -92,21 +88,6 @@ def _last_line(told: str) -> str:
 def _native() -> list[str]:
     """Frames of llama.cpp itself, where py-spy can unwind them."""
     return ["--native"] if (platform.system(), platform.machine()) == ("Linux", "x86_64") else []
-
-
-def _wait_attached(recorder: subprocess.Popen[bytes]) -> str:
-    """Everything that py-spy says until it samples, gives up, or takes too long."""
-    assert recorder.stdout is not None
-    told = b""
-    deadline_ns = now_ns() + int(PATIENCE_S * 1e9)
-    with selectors.DefaultSelector() as selector:
-        selector.register(recorder.stdout, selectors.EVENT_READ)
-        while ATTACHED_WORDS.encode() not in told and selector.select(max(0.0, seconds_between(now_ns(), deadline_ns))):
-            chunk = os.read(recorder.stdout.fileno(), 4096)
-            if not chunk:
-                break
-            told += chunk
-    return told.decode(errors="replace")
 
 
 def _stop(recorder: subprocess.Popen[bytes], patience_s: float) -> None:

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 
 from synapse_perf.model import Leak, LeakStatus, Metric, Result
 from synapse_perf.report.document import Tone
-from synapse_perf.report.figures import fact_median, format_range, labels_of
-from synapse_perf.report.leak_outside import PER_HOUR
+from synapse_perf.report.figures import fact_median, format_range
 from synapse_perf.units import format_duration, format_value, three_digits
 
+PER_HOUR = "hour"  # what an iteration is called where only time goes by
 BARS = "▁▂▃▄▅▆▇█"
 STATUS_WORDS: Mapping[LeakStatus, tuple[str, Tone]] = {
     "leak": ("LEAK", "bad"),
@@ -39,14 +39,6 @@ PROBE_NAMES = {
 }
 
 
-def probe_of(leak: Leak, result: Result) -> str:
-    return labels_of(leak.metric, {metric.key: metric for metric in result.metrics}).get("probe", "")
-
-
-def hunt_of(leak: Leak, result: Result) -> str:
-    return labels_of(leak.metric, {metric.key: metric for metric in result.metrics}).get("hunt", "")
-
-
 def probe_name(probe: str) -> str:
     return PROBE_NAMES.get(probe, probe.replace("_", " "))
 
@@ -55,11 +47,6 @@ def iteration_of(hunt: str, result: Result) -> str:
     """What one iteration is called."""
     named = result.plan.get("iterations")
     return str(named.get(hunt, "iteration")) if isinstance(named, Mapping) else "iteration"
-
-
-def ranked(leaks: Sequence[Leak]) -> list[Leak]:
-    """The worst status first, bytes before counts, then the fastest growth."""
-    return sorted(leaks, key=lambda one: (WORST_FIRST.index(one.status), one.unit != "B", -(one.growth or 0.0)))
 
 
 def format_amount(value: float, unit: str) -> str:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from synapse_perf.analyze.leak_rows import unit_of
 from synapse_perf.host.leak_probes import ANONYMOUS
-from synapse_perf.host.process_tree_probes import CLOSE_WAIT
-from synapse_perf.model import Leak, Metric, Result
+from synapse_perf.model import Metric, Result
 from synapse_perf.report.figures import fact_values
+from synapse_perf.report.leak_figures import PER_HOUR
 from synapse_perf.units import format_bytes, format_duration, format_percent
 
-PER_HOUR = "hour"  # what an iteration is called where only time goes by
 IDLE = 0.01  # of one processor
 MOST_TOLD = 3
 NOT_SEEN = (
@@ -48,19 +47,6 @@ def outside_notes(hunt: str, metric: Metric, result: Result) -> list[str]:
     idle = _idle(metric) if iteration_is_time(hunt, result) else []
     is_first = hunt == next(iter(result.plan["grown"])) and metric.labels.get("probe") == ANONYMOUS
     return [*texts, *idle, *_silence(metric), *([NOT_SEEN] if is_first else [])]
-
-
-def is_told_by_state(leak: Leak, leaks: Sequence[Leak], result: Result) -> bool:
-    """Whether a socket in CLOSE_WAIT is what is counted as a socket and as a descriptor too."""
-    labels = {metric.key: metric.labels for metric in result.metrics}
-    own = labels.get(leak.metric, {})
-    if own.get("probe") not in ("sockets", "descriptors"):
-        return False
-    return any(
-        labels[one.metric] == {**own, "probe": CLOSE_WAIT} and one.growth == leak.growth
-        for one in leaks
-        if one.metric in labels
-    )
 
 
 def reading_note(pace_s: float, calls: float) -> str:

@@ -1,8 +1,12 @@
-"""Who holds what grows? The culprit by name, right after the verdict, with what proves it."""
+"""Who holds what grows? The culprit by name, right after the verdict, with what proves it.
+
+Of hunts that ask nobody, what is known of it all the same.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from synapse_perf.host.leak_probes import BYTE_PROBES
 from synapse_perf.model import Finding, Json, Result
@@ -10,6 +14,9 @@ from synapse_perf.report.document import Block, Fields, Paragraph, Section, Tone
 from synapse_perf.report.leak_figures import format_amount, iteration_of, probe_name
 from synapse_perf.units import format_bytes, format_percent, three_digits
 
+# Of the evidence of a finding: what the list of findings has of an owner, and what it leaves to a section of its own.
+_KEPT = ("owner", "site", "types", "readings", "few_readings")
+_TOLD = ("hunt", "probe", "ran_share")
 _OUTCOMES: Mapping[str, tuple[str, Tone]] = {
     "proved": ("PROVED", "bad"),
     "part": ("A PART OF IT", "warn"),
@@ -18,7 +25,7 @@ _OUTCOMES: Mapping[str, tuple[str, Tone]] = {
 
 
 def leak_owner_section(result: Result) -> Section | None:
-    """None where nothing has an owner."""
+    """None where nothing leaks."""
     owned = [finding for finding in result.findings if finding.evidence.get("owner")]
     blocks: list[Block] = []
     for number, finding in enumerate(owned, start=1):
@@ -27,7 +34,21 @@ def leak_owner_section(result: Result) -> Section | None:
         blocks.append(Paragraph(str(finding.evidence["owner"]), tone, marker))
         blocks.append(Fields(tuple(_rows(finding, result)), indent=len(marker) + 1 if marker else 0))
         blocks += _proof(finding, result)
+    holders = result.plan.get("holders")
+    if isinstance(holders, Mapping):
+        blocks += [Paragraph(f"{hunt}: {told}.") for hunt, told in holders.items()]
     return Section("Who holds it", tuple(blocks)) if blocks else None
+
+
+def without_told_evidence(result: Result) -> Result:
+    """For the list of findings: of their evidence what no other section tells."""
+    return replace(result, findings=tuple(map(_shortened, result.findings)))
+
+
+def _shortened(finding: Finding) -> Finding:
+    told = finding.evidence
+    kept = [name for name in told if (name in _KEPT if told.get("owner") else name not in _TOLD)]
+    return replace(finding, evidence={name: told[name] for name in kept})
 
 
 def _rows(finding: Finding, result: Result) -> list[tuple[str, str]]:

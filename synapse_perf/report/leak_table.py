@@ -1,30 +1,18 @@
-"""What did each probe do over the iterations? A row for each, with its series as small bars."""
+"""What did each probe do over the iterations? A row for each that tells something, with its series as small bars."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from synapse_perf.analyze.leak_rows import levels_of_metric
 from synapse_perf.analyze.leak_verdict import judged_part
 from synapse_perf.host.leak_probes import SHOWN_ONLY
-from synapse_perf.model import Leak, Metric, Result
+from synapse_perf.model import Metric, Result
 from synapse_perf.report.document import Block, Cell, Column, Paragraph, Row, Section, Table
 from synapse_perf.report.figures import fact_median, fact_values
-from synapse_perf.report.leak_figures import (
-    STATUS_WORDS,
-    format_amount,
-    format_bounds,
-    format_full,
-    format_growth,
-    hunt_of,
-    iteration_of,
-    plural,
-    probe_name,
-    probe_of,
-    ranked,
-    sparkline,
-)
+from synapse_perf.report.leak_figures import format_amount, iteration_of, probe_name, sparkline
 from synapse_perf.report.leak_outside import iteration_is_time, outside_notes, reading_note
+from synapse_perf.report.leak_rows import LeakRow, ranked, rows_of, teller_of
 from synapse_perf.units import MIB, format_bytes, format_duration
 
 WORTH_TELLING_BYTES = MIB
@@ -32,13 +20,13 @@ WORTH_TELLING_BYTES = MIB
 
 def probes_sections(result: Result) -> list[Section]:
     """One for each hunt."""
+    rows = rows_of(result)
     hunts = dict.fromkeys(metric.labels.get("hunt", "") for metric in result.metrics)
-    return [_section(hunt, result) for hunt in hunts]
+    return [_section(hunt, ranked(row for row in rows if row.hunt == hunt), result) for hunt in hunts]
 
 
-def _section(hunt: str, result: Result) -> Section:
-    metrics = {metric.key: metric for metric in result.metrics if metric.labels.get("hunt", "") == hunt}
-    rows = [leak for leak in ranked(result.leaks) if hunt_of(leak, result) == hunt]
+def _section(hunt: str, rows: Sequence[LeakRow], result: Result) -> Section:
+    metrics = [metric for metric in result.metrics if metric.labels.get("hunt", "") == hunt]
     columns = (
         Column("probe", shrink="wrap"),
         Column("verdict"),
@@ -46,42 +34,56 @@ def _section(hunt: str, result: Result) -> Section:
         Column("seen from", "right"),
         Column("series", shrink="no"),
     )
-    told = {leak.metric for leak in rows}
-    flat = [leak for leak in rows if leak.status == "clean" and _is_flat(metrics.get(leak.metric))]
-    shown = [_row(leak, metrics.get(leak.metric), result) for leak in rows if leak not in flat]
-    shown += [_shown_row(metric) for metric in metrics.values() if _is_shown(metric, told)]
+    flat, few = [row for row in rows if _is_flat(row)], [row for row in rows if not row.is_known]
+    told = {row.leak.metric for row in rows}
+    shown = [_row(row, rows) for row in rows if row not in flat and row not in few]
+    shown += [_shown_row(metric) for metric in metrics if _is_shown(metric, told)]
     blocks: list[Block] = [Table(columns, tuple(shown))] if shown else []
+    if few:
+        blocks.append(Paragraph(f"{few[0].word}, too few iterations to tell: {_names(few)}.", few[0].tone))
     if flat:
-        names = ", ".join(probe_name(probe_of(leak, result)) for leak in flat)
-        blocks.append(Paragraph(f"CLEAN, the same all the time: {names}.", "good"))
+        blocks.append(Paragraph(f"CLEAN, the same all the time: {_names(flat)}.", "good"))
     blocks += [Paragraph(text, "quiet") for text in _notes(hunt, metrics, result)]
     return Section(hunt, tuple(blocks))
 
 
-def _is_flat(metric: Metric | None) -> bool:
-    return metric is not None and not any(judged_part(levels_of_metric(metric)))
+def _names(rows: Sequence[LeakRow]) -> str:
+    return ", ".join(row.name for row in rows)
+
+
+def _is_flat(row: LeakRow) -> bool:
+    if row.leak.status != "clean" or row.metric is None:
+        return False
+    return not any(judged_part(levels_of_metric(row.metric)))
 
 
 def _is_shown(metric: Metric, told: set[str]) -> bool:
     return metric.key not in told and metric.labels.get("probe") in SHOWN_ONLY and metric.summary.count > 0
 
 
-def _row(leak: Leak, metric: Metric | None, result: Result) -> Row:
-    word, tone = STATUS_WORDS[leak.status]
-    full = format_full(leak, metric, plural(iteration_of(hunt_of(leak, result), result)))
-    is_told = leak.status != "clean" and leak.growth is not None
-    bounds = f"{leak.confidence * 100:g} % interval {format_bounds(leak)}" if is_told else ""
-    note = leak.reason if is_told or "once" in leak.reason or "no more" in leak.reason else ""
+def _row(row: LeakRow, rows: Sequence[LeakRow]) -> Row:
+    leak = row.leak
     return Row(
         (
-            Cell(probe_name(probe_of(leak, result))),
-            Cell(word, tone),
-            Cell(format_growth(leak), "strong"),
+            Cell(row.name),
+            Cell(row.word, row.tone),
+            Cell(row.growth, "strong"),
             Cell("" if leak.smallest_seen is None else format_amount(leak.smallest_seen, leak.unit)),
-            Cell(sparkline(levels_of_metric(metric)) if metric else ""),
+            Cell(sparkline(levels_of_metric(row.metric)) if row.metric else ""),
         ),
-        "; ".join(part for part in (note, bounds, f"memory is full after {full}" if full else "") if part),
+        _note(row, rows),
     )
+
+
+def _note(row: LeakRow, rows: Sequence[LeakRow]) -> str:
+    """Why, and what follows; of the same growth only once."""
+    reason = row.leak.reason
+    if row.leak.status == "clean":
+        return reason if "once" in reason or "no more" in reason else ""
+    teller = teller_of(row, rows)
+    if teller is not None:
+        return f"the same growth as {teller.name}"
+    return "; ".join(filter(None, (reason, row.bounds.replace(" %", " % interval", 1), row.full)))
 
 
 def _shown_row(metric: Metric) -> Row:
@@ -106,11 +108,10 @@ def _collected(metric: Metric, iteration: str) -> list[str]:
     return texts
 
 
-def _notes(hunt: str, metrics: Mapping[str, Metric], result: Result) -> list[str]:
-    first = next(iter(metrics.values()), None)
-    if first is None:
+def _notes(hunt: str, metrics: Sequence[Metric], result: Result) -> list[str]:
+    if not metrics:
         return []
-    texts = []
+    texts, first = [], metrics[0]
     pace_s, calls = fact_median(first, "call_s"), fact_median(first, "calls")
     if pace_s is not None and calls and iteration_is_time(hunt, result):
         texts.append(reading_note(pace_s, calls))
@@ -119,7 +120,7 @@ def _notes(hunt: str, metrics: Mapping[str, Metric], result: Result) -> list[str
         texts.append(f"One {iteration_of(hunt, result)} takes {format_duration(pace_s)}{together}.")
     texts += _collected(first, iteration_of(hunt, result))
     texts += outside_notes(hunt, first, result)
-    untold = result.plan.get("untold")
-    if isinstance(untold, Mapping):
+    untold, is_first = result.plan.get("untold"), first.labels == result.metrics[0].labels
+    if isinstance(untold, Mapping) and is_first:
         texts += [f"Not told here: {probe_name(str(name))}: {reason}." for name, reason in untold.items()]
     return texts

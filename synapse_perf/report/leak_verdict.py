@@ -4,103 +4,73 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from synapse_perf.benchmarks.leak_loop import ENTRIES
-from synapse_perf.host.leak_probes import ANONYMOUS, HEAP, MUST_BE_ZERO
-from synapse_perf.model import Leak, Result
+from synapse_perf.host.leak_probes import MUST_BE_ZERO
+from synapse_perf.model import Result
 from synapse_perf.report.document import Block, Paragraph, Section, Tone
 from synapse_perf.report.leak_cache import cache_findings_of
-from synapse_perf.report.leak_figures import (
-    STATUS_WORDS,
-    format_amount,
-    format_bounds,
-    format_full,
-    format_growth,
-    hunt_of,
-    iteration_of,
-    plural,
-    probe_name,
-    probe_of,
-    ranked,
-)
-from synapse_perf.report.leak_outside import PER_HOUR, is_told_by_state
+from synapse_perf.report.leak_figures import PER_HOUR, format_amount, plural
+from synapse_perf.report.leak_rows import LeakRow, ranked, rows_of, teller_of
 from synapse_perf.report.verdict import how_and_where
 
 TOLD_AT_ONCE = 3
-SAME_MEMORY = 1.5  # times what the heap grew by: pages hold more than what is in use
 
 
 def leak_verdict_section(result: Result) -> Section:
-    hunts = list(dict.fromkeys(hunt_of(leak, result) for leak in result.leaks))
-    blocks: list[Block] = [_line(result)]
+    rows = rows_of(result)
+    blocks: list[Block] = [_line(ranked(rows), result)]
     blocks += [Paragraph(f"{finding.cause}.", "strong") for finding in cache_findings_of(result)]
-    for hunt in hunts:
-        rows = [leak for leak in ranked(result.leaks) if hunt_of(leak, result) == hunt]
-        blocks += [Paragraph(text) for text in _sentences(hunt, rows, result)]
+    for hunt in dict.fromkeys(row.hunt for row in rows):
+        own = ranked(row for row in rows if row.hunt == hunt)
+        blocks += [Paragraph(text) for text in _sentences(own, has_failed=bool(result.failures))]
     return Section("", (*blocks, *how_and_where(result)))
 
 
-def _line(result: Result) -> Paragraph:
-    worst = ranked(result.leaks)[:1]
+def _line(rows: Sequence[LeakRow], result: Result) -> Paragraph:
     failures = len(result.failures)
     failed = f"; {failures} failure{'s' if failures > 1 else ''}" if failures else ""
-    if not worst:
+    if not rows:
         return Paragraph(f"NOT MEASURED{failed}", "warn")
-    word, tone = STATUS_WORDS[worst[0].status]
+    worst = rows[0]
     told = {
-        "leak": _leak_words([leak for leak in ranked(result.leaks) if leak.status == "leak"], result),
-        "inconclusive": _undecided_words(result),
+        "leak": _leak_words(rows),
+        "inconclusive": _undecided_words(rows),
         "retained": "nothing leaks, but memory that is no longer in use is kept",
         "clean": "nothing grows",
-    }[worst[0].status]
-    return Paragraph(f"{word}: {told}{failed}", _tone(tone, failures))
+    }[worst.leak.status]
+    return Paragraph(f"{worst.word}: {told}{failed}", _tone(worst.tone, failures))
 
 
 def _tone(tone: Tone, failures: int) -> Tone:
     return "warn" if failures and tone == "good" else tone
 
 
-def _undecided_words(result: Result) -> str:
-    if any(leak.status == "inconclusive" and leak.growth is not None for leak in result.leaks):
+def _undecided_words(rows: Sequence[LeakRow]) -> str:
+    if any(row.leak.status == "inconclusive" and row.is_known for row in rows):
         return "what grows may be a leak or a warm-up: more iterations would tell"
     return "too few iterations"
 
 
-def _leak_words(leaks: Sequence[Leak], result: Result) -> str:
-    leaks = [leak for leak in leaks if not _is_told_by_heap(leak, leaks, result)]
-    hunts = {hunt_of(leak, result) for leak in result.leaks}
-    told = []
-    for leak in leaks[:TOLD_AT_ONCE]:
-        hunt = hunt_of(leak, result)
-        where = f"{hunt}: " if len(hunts) > 1 else ""
-        told.append(
-            f"{where}{probe_name(probe_of(leak, result))} {format_growth(leak)} per {iteration_of(hunt, result)}"
-        )
-    more = len(leaks) - TOLD_AT_ONCE
+def _leak_words(rows: Sequence[LeakRow]) -> str:
+    leaking = [row for row in rows if row.leak.status == "leak"]
+    leaking = [row for row in leaking if teller_of(row, leaking) is None]
+    is_one_hunt = len({row.hunt for row in rows}) == 1
+    told = [
+        f"{'' if is_one_hunt else row.hunt + ': '}{row.name} {row.growth} per {row.iteration}"
+        for row in leaking[:TOLD_AT_ONCE]
+    ]
+    more = len(leaking) - TOLD_AT_ONCE
     return "; ".join(told) + (f"; and {more} more" if more > 0 else "")
 
 
-def _is_told_by_heap(leak: Leak, leaks: Sequence[Leak], result: Result) -> bool:
-    """Whether the same is in the row of the live heap: what that holds lies in anonymous pages, and in entries."""
-    if is_told_by_state(leak, leaks, result):
-        return True
-    if probe_of(leak, result) not in (ANONYMOUS, ENTRIES):
-        return False
-    hunt = hunt_of(leak, result)
-    heap = next((one for one in leaks if probe_of(one, result) == HEAP and hunt_of(one, result) == hunt), None)
-    if heap is None or leak.unit != heap.unit:
-        return heap is not None and heap.status == leak.status
-    return (leak.growth or 0.0) <= SAME_MEMORY * (heap.growth or 0.0)
-
-
-def _sentences(hunt: str, rows: Sequence[Leak], result: Result) -> list[str]:
-    """Every row that is not clean, then the clean ones in one."""
-    iteration = iteration_of(hunt, result)
-    told = [leak for leak in rows if leak.status != "clean" and not _is_told_by_heap(leak, rows, result)]
-    few = [leak for leak in told if leak.growth is None]
-    remedy = "" if result.failures else "; give it more time with --max-time"
-    texts = [f"{hunt}: {few[0].reason}{remedy}."] if few else []
-    texts += [_sentence(hunt, leak, iteration, result) for leak in told if leak not in few]
-    clean = [leak for leak in rows if leak.status == "clean"]
+def _sentences(rows: Sequence[LeakRow], *, has_failed: bool) -> list[str]:
+    """Of one hunt every row that is not clean, then the clean ones in one."""
+    hunt, iteration = rows[0].hunt, rows[0].iteration
+    told = [row for row in rows if row.leak.status != "clean" and teller_of(row, rows) is None]
+    few = [row for row in told if not row.is_known]
+    remedy = "" if has_failed else "; give it more time with --max-time"
+    texts = [f"{hunt}: {few[0].leak.reason}{remedy}."] if few else []
+    texts += [f"{hunt}: {_sentence(row)}." for row in told if row.is_known]
+    clean = [row.leak for row in rows if row.leak.status == "clean"]
     smallest = {
         leak.unit: max(one.smallest_seen or 0.0 for one in clean if one.unit == leak.unit)
         for leak in clean
@@ -113,18 +83,13 @@ def _sentences(hunt: str, rows: Sequence[Leak], result: Result) -> list[str]:
     return texts
 
 
-def _sentence(hunt: str, leak: Leak, iteration: str, result: Result) -> str:
-    metrics = {metric.key: metric for metric in result.metrics}
-    name = probe_name(probe_of(leak, result))
-    if leak.status == "leak":
-        full = format_full(leak, metrics.get(leak.metric), plural(iteration))
-        bounds = f"{leak.confidence * 100:g} % {format_bounds(leak)}"
-        counted = "readings" if iteration == PER_HOUR else plural(iteration)
-        ending = f"; memory is full after {full}" if full else ""
-        ending += f"; {leak.reason}" if probe_of(leak, result) in MUST_BE_ZERO else ""
-        told = f"{name} {format_growth(leak)} per {iteration} ({bounds}, {leak.iterations} {counted})"
-        return f"{hunt}: {told}{ending}."
-    return f"{hunt}: {name}: {leak.reason}."
+def _sentence(row: LeakRow) -> str:
+    if row.leak.status != "leak":
+        return f"{row.name}: {row.leak.reason}"
+    counted = "readings" if row.iteration == PER_HOUR else plural(row.iteration)
+    told = f"{row.name} {row.growth} per {row.iteration} ({row.bounds}, {row.leak.iterations} {counted})"
+    endings = [row.full, row.leak.reason if row.probe in MUST_BE_ZERO else ""]
+    return "; ".join(filter(None, (told, *endings)))
 
 
 def _smallest(value: float, unit: str) -> str:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from synapse_perf.analyze.leak_thresholds import FLOOR_BYTES, LOOKS
-from synapse_perf.analyze.leak_verdict import judge, samples_of_look
+from synapse_perf.analyze.leak_verdict import is_steady_leak, judge, samples_of_look
 from synapse_perf.model import LeakStatus
 
 KB = 1000.0
@@ -37,8 +37,10 @@ class Population:
 
 def hunt(population: Population, draw: Draw) -> LeakStatus:
     """The verdict after as many looks as the plan would ask for."""
+    was_steady = False
     for look in range(len(LOOKS)):
-        judged = judge(population.make(draw, samples_of_look(look)), "B", FLOOR_BYTES)
+        judged = judge(population.make(draw, samples_of_look(look)), "B", FLOOR_BYTES, was_steady=was_steady)
+        was_steady = is_steady_leak(judged)
         if not judged.wants_longer:
             break
     return judged.status
@@ -200,7 +202,7 @@ def populations() -> Iterator[Population]:
             for sized, draw_size in SIZES.items():
                 name = f"cache of keys in a power law, {tail:g}, {entries} entries, {sized}"
                 yield Population(name, False, in_power_law(tail, entries, 3, draw_size))
-    for full_at in (20, 40, 60, 80):
+    for full_at in (20, 40, 60, 80, 128, 150):
         yield Population(f"cache that is full after {full_at}", False, until(full_at))
     yield Population("noise", False, wobbling(FRAGMENTED, 0))
     yield Population("noise that lasts, 0.5", False, wobbling(FRAGMENTED, 0.5))

@@ -85,6 +85,17 @@ def test_probes_that_see_the_same_make_one_finding() -> None:
     assert found[0].evidence["memory_bytes"] == 5e3
 
 
+@pytest.mark.parametrize(
+    ("kind", "owner"),
+    [("subprocess.Popen", "app.STARTED"), ("asyncio.unix_events._UnixSelectorEventLoop", ""), ("bytes", "")],
+)
+def test_what_holds_such_things_may_hold_several_each(kind: str, owner: str) -> None:
+    """A shell with the program that it starts."""
+    (finding,) = leak_findings(growing({"children": 2}), seen([container("app.STARTED", entry_type=kind)]))
+
+    assert finding.evidence["owner"] == (owner or "not found")
+
+
 def test_growth_that_is_not_decided_on_is_no_alarm() -> None:
     (finding,) = leak_findings(growing(HEAP, "inconclusive"), seen([container("app.STORE")]))
 

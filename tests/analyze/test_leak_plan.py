@@ -41,11 +41,14 @@ def test_growth_is_looked_at_twice_as_long_in_another_process() -> None:
     assert (spec.arm, spec.samples) == ("look 2", SAMPLES[1])
 
 
-def test_growth_in_the_second_look_gets_a_third_and_no_fourth() -> None:
-    first = trial({"heap": GROWN})
+def test_growth_in_the_second_look_gets_a_third_and_what_still_grows_there_a_fourth() -> None:
+    first, filled = trial({"heap": GROWN}), filling(SAMPLES[2] + 1, 35)
     for levels in (leaking(100 * KB, SAMPLES[1] + 1), filling(SAMPLES[1] + 1, 35)):
         assert following(first, second := trial({"heap": levels}, arm="look 2")) == ("app:work", "look 3")
-        assert following(first, second, trial({"heap": leaking(1e5, SAMPLES[2] + 1)}, arm="look 3")) is None
+        assert following(first, second, trial({"heap": filled}, arm="look 3")) is None
+        third = trial({"heap": leaking(1e5, SAMPLES[2] + 1)}, arm="look 3")
+        assert following(first, second, third) == ("app:work", "look 4")
+        assert following(first, second, third, trial({"heap": leaking(1e5, SAMPLES[3] + 1)}, arm="look 4")) is None
 
 
 def test_no_look_is_begun_that_would_fill_the_memory() -> None:
@@ -139,6 +142,33 @@ def test_resident_memory_that_grows_without_the_heap_is_retained() -> None:
 
     assert "pages of mapped files" in mapped.reason
     assert "gives 2.00 MiB back when it is trimmed; try MALLOC_ARENA_MAX=2" in kept.reason
+
+
+def test_shared_memory_that_was_mapped_before_may_be_what_is_retained() -> None:
+    grown = trial({"heap": FLAT, "shared_memory": FLAT, "rss": GROWN})
+    mapped = replace(grown, facts={**grown.facts, "first_levels": {"shared_memory": 64 * 1024**2}})
+
+    told = "or of the 64.0 MiB of shared memory that are mapped, which fill up to that at most"
+    assert told in row(mapped, "rss").reason
+    assert "shared memory" not in row(grown, "rss").reason
+
+
+def test_readings_that_come_late_do_not_make_steady_growth_look_like_chance() -> None:
+    """By the clock: what grew is told as if each had come after the same time; a count is exact."""
+    late = [1e-5, 3e-5, 1e-5, 1e-5]
+    look = trial({"anonymous": [0, 1, 2, 3, 4], "descriptors": [0, 1, 2, 3, 4]})
+    samples = tuple(
+        sample._replace(
+            values=tuple(
+                one._replace(value=value) for one, value in zip(sample.values, (5e10, 1 / calls), strict=True)
+            ),
+            facts={"calls": calls, "call_s": 3600.0},
+        )
+        for sample, calls in zip(look.samples, late, strict=True)
+    )
+
+    assert levels_of(replace(look, samples=samples), "anonymous") == pytest.approx([5e5, 1e6, 1.5e6, 2e6])
+    assert levels_of(replace(look, samples=samples), "descriptors") == pytest.approx([1, 2, 3, 4])
 
 
 def test_a_result_holds_every_series_so_that_it_can_be_judged_again() -> None:

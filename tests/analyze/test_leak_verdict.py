@@ -9,7 +9,7 @@ from itertools import accumulate
 import pytest
 
 from synapse_perf.analyze.leak_thresholds import FLOOR_BYTES, FLOOR_COUNT
-from synapse_perf.analyze.leak_verdict import Judged, judge, judged_part, samples_of_look, smallest_seen
+from synapse_perf.analyze.leak_verdict import Judged, goes_on, judge, judged_part, samples_of_look, smallest_seen
 from tests.analyze.leak_simulation import populations, simulate
 from tests.analyze.made_leaks import KB, SAMPLES, filling, filling_by_chance, leaking, noisy, sawtooth
 
@@ -35,10 +35,10 @@ def test_the_looks_are_20_40_80_160_and_640_after_their_warm_ups() -> None:
 
 @pytest.mark.parametrize("each", [10 * KB, 100 * KB, 1000 * KB])
 def test_a_steady_leak_is_doubted_once_and_then_told_with_its_rate(each: float) -> None:
-    first, second, last = (of_bytes(leaking(each, count, 3, spread=KB)) for count in SAMPLES[:3])
+    first, second, third, last = (of_bytes(leaking(each, count, 3, spread=KB)) for count in SAMPLES[:4])
 
     assert (first.status, first.wants_longer) == ("inconclusive", True)
-    assert (second.status, second.wants_longer) == ("leak", True)
+    assert (second.status, second.wants_longer) == (third.status, third.wants_longer) == ("leak", True)
     assert (last.status, last.wants_longer) == ("leak", False)
     assert last.slope is not None
     assert last.slope.low <= each <= last.slope.high
@@ -65,6 +65,22 @@ def test_a_leak_in_every_tenth_iteration_is_looked_at_longer_and_found() -> None
 @pytest.mark.parametrize("every", [1, 2, 5])
 def test_one_descriptor_in_a_few_iterations_is_a_leak(every: int) -> None:
     assert of_count([float(place // every) for place in range(SAMPLES[1])]).status == "leak"
+
+
+def test_a_leak_of_descriptors_needs_no_fourth_look() -> None:
+    judged = of_count([float(place) for place in range(SAMPLES[2])])
+
+    assert (judged.status, judged.wants_longer) == ("leak", False)
+
+
+def test_beside_a_confirmed_leak_only_doubts_ask_for_a_longer_look() -> None:
+    counted, steady = of_count(leaking(1, SAMPLES[2])), of_bytes(leaking(100 * KB, SAMPLES[2]))
+    doubtful = of_bytes(filling_by_chance(1, SAMPLES[0]))
+
+    assert goes_on([steady])
+    assert not goes_on([steady, counted])
+    assert goes_on([steady, counted, doubtful])
+    assert goes_on([of_bytes(leaking(100 * KB, SAMPLES[1])), counted])
 
 
 # --- what only looks like one ----------------------------------------------------------------------------------------
@@ -99,6 +115,15 @@ def test_one_lazy_initialisation_is_clean_and_told(place: int) -> None:
 def test_a_cache_that_fills_is_never_a_leak_and_clean_in_the_end(full_at: int) -> None:
     assert of_bytes(filling(SAMPLES[1], full_at)).status in ("clean", "inconclusive")
     assert of_bytes(filling(SAMPLES[2], full_at)).status == "clean"
+
+
+@pytest.mark.parametrize("full_at", [92, 128, 150])
+def test_a_cache_of_the_usual_size_looks_like_a_leak_until_the_fourth_look(full_at: int) -> None:
+    looks = [of_bytes(filling(count, full_at)) for count in SAMPLES]
+    last = next(look for look in looks if not look.wants_longer)
+
+    assert looks[2].status == "leak"
+    assert last.status == "clean"
 
 
 @pytest.mark.parametrize("seed", range(40))

@@ -48,6 +48,7 @@ class Record:
     at: float
     owners: dict[str, str] | None = None  # by probe, in every fifth hunt that found a leak
     is_owner_named: bool | None = None
+    rules: str | None = None  # under which it was hunted, if others: its decision is the same under these
 
     @property
     def is_accused(self) -> bool:
@@ -169,7 +170,9 @@ def of_cases(records: Sequence[Record], cases: Iterable[Case]) -> list[Record]:
 
 def table(records: Sequence[Record]) -> str:
     """Rates by family, in sample and fresh apart, with their sums, and what a hunt costs."""
-    lines = [f"rules {rules_digest()}, {len(records)} hunts, {sum(r.is_crowded for r in records)} on a crowded machine"]
+    crowded, judged_again = sum(r.is_crowded for r in records), sum(r.rules is not None for r in records)
+    lines = [f"rules {rules_digest()}, {len(records)} hunts, {crowded} on a crowded machine"]
+    lines += [f"{judged_again} of them hunted under earlier rules and judged again"] if judged_again else []
     for is_fresh in (False, True):
         cases = [case for case in CASES if is_still_fresh(case) == is_fresh]
         if not cases:

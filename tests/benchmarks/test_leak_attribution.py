@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 import pytest
 
@@ -43,14 +45,82 @@ def attributed(one: Growing, folder: Path, wanted: Wanted = Wanted()) -> Trial: 
     return outcome.trials[0]
 
 
-def owner(function: str, probe: str, each: float, folder: Path, **workload: Any) -> Owner:
-    one = growing(function, {probe: each}, **workload)
-    return owner_of(one, probe, attributed(one, folder).facts["attribution"])
+class Case(NamedTuple):
+    """A hunt of one function, and what is asked of it."""
+
+    function: str
+    probe: str
+    each: float
+    wanted: Wanted = Wanted()
+    workload: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def growing(self) -> Growing:
+        return growing(self.function, {self.probe: self.each}, **dict(self.workload))
 
 
-def test_every_kind_of_container_is_told_by_its_path_and_its_line(tmp_path: Path) -> None:
-    seen = attributed(growing("in_everything", {"heap": 11 * SIZE}), tmp_path).facts["attribution"]
-    found = {one["path"]: one for one in seen["containers"]}
+Owners: TypeAlias = Callable[[Case], Owner]
+Seen: TypeAlias = Callable[[Case], Any]
+
+
+@pytest.fixture(scope="module")
+def trials(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[Case, Future[Trial]]]:
+    """All of them at once, one for each processor: nothing here depends on the time that it takes."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        yield {
+            case: pool.submit(attributed, case.growing, tmp_path_factory.mktemp("processes"), case.wanted)
+            for case in CASES
+        }
+
+
+@pytest.fixture
+def seen_of(trials: dict[Case, Future[Trial]]) -> Seen:
+    """What was seen by an attribution."""
+    return lambda case: trials[case].result().facts["attribution"]
+
+
+@pytest.fixture
+def owner(seen_of: Seen) -> Owners:
+    """The owner of what the case's probe sees."""
+    return lambda case: owner_of(case.growing, case.probe, seen_of(case))
+
+
+EVERYTHING = Case("in_everything", "heap", 11.0 * SIZE)
+VALUES = {
+    Case("in_a_cache", "heap", SIZE): ("owning_code.loaded", "lru_cache"),
+    Case("in_a_bytearray", "heap", SIZE): ("owning_code.LOG", "bytearray"),
+    Case("in_a_class_attribute", "heap", SIZE): ("owning_code.Store.blob", "value"),
+    Case("in_a_chain", "heap", SIZE): ("owning_code.CHAIN", "value"),
+}
+GIVEN = Case("in_what_the_setup_gave", "heap", SIZE, workload=(("setup", "owning_code:made"),))
+SMALL = Case("in_small_objects", "heap", 29_800)
+NATIVE = {
+    Case("models_in_a_list", "heap", SIZE): ("owning_code.KEPT", "(__init__)"),
+    Case("model_in_its_finalizer", "heap", SIZE): ("weakref.finalize._registry", "(model_in_its_finalizer)"),
+    Case("native_blocks", "heap", SIZE): ("owning_code.py:", "(native_blocks)"),
+}
+MAPPED = Case("mappings", "anonymous", SIZE)
+COUNTED = {
+    Case("files_in_a_list", "descriptors", 1): ("owning_code.KEPT", "device /dev/null"),
+    Case("bare_descriptors", "descriptors", 1): ("owning_code.py:", "device /dev/null"),
+    Case("threads", "python_threads", 1): ("owning_code.py:", "Thread-N (wait), at threading.py:"),
+    Case("tasks", "tasks", 1): ("owning_code.KEPT", "Event.wait, waiting at locks.py:"),
+    Case("sockets", "sockets", 1): ("owning_code.KEPT", "LISTEN"),
+    Case("children", "children", 1): ("owning_code.KEPT", " -c input()"),
+}
+PRIVATE = Case("in_a_dict_of_texts", "heap", SIZE, Wanted(graph=True))
+TOLD = Case("in_a_list_under_a_key", "heap", SIZE, Wanted(shows_values=True))
+DRAWN = Case("in_a_list", "heap", SIZE, Wanted(graph=True))
+CLEAN = Case("nothing", "heap", SIZE)
+CASES = (EVERYTHING, *VALUES, GIVEN, SMALL, *NATIVE, MAPPED, *COUNTED, PRIVATE, TOLD, DRAWN, CLEAN)
+
+
+def name_of(case: object) -> str | None:
+    return case.function if isinstance(case, Case) else None
+
+
+def test_every_kind_of_container_is_told_by_its_path_and_its_line(seen_of: Seen) -> None:
+    found = {one["path"]: one for one in seen_of(EVERYTHING)["containers"]}
 
     assert {path: one["type"] for path, one in found.items()} == {
         "owning_code.KEPT": "list",
@@ -71,117 +141,88 @@ def test_every_kind_of_container_is_told_by_its_path_and_its_line(tmp_path: Path
     assert all(SIZE <= one["entry_bytes"] < SIZE + 500 for path, one in found.items() if "LOG" not in path)
 
 
-@pytest.mark.parametrize(
-    ("function", "path", "kind"),
-    [
-        ("in_a_cache", "owning_code.loaded", "lru_cache"),
-        ("in_a_bytearray", "owning_code.LOG", "bytearray"),
-        ("in_a_class_attribute", "owning_code.Store.blob", "value"),
-        ("in_a_chain", "owning_code.CHAIN", "value"),
-    ],
-)
-def test_the_owner_of_python_memory(function: str, path: str, kind: str, tmp_path: Path) -> None:
-    found = owner(function, "heap", SIZE, tmp_path)
+@pytest.mark.parametrize(("case", "told"), VALUES.items(), ids=name_of)
+def test_the_owner_of_python_memory(case: Case, told: tuple[str, str], owner: Owners) -> None:
+    found = owner(case)
 
     assert found.container is not None, found
-    assert (found.name, found.container["path"], found.container["type"]) == (path, path, kind)
+    assert (found.container["path"], found.container["type"]) == told
+    assert found.name == told[0]
     assert found.site.startswith("owning_code.py:")
     assert found.made == "python"
 
 
-def test_what_the_setup_gave_has_that_name(tmp_path: Path) -> None:
-    found = owner("in_what_the_setup_gave", "heap", SIZE, tmp_path, setup="owning_code:made")
-
-    assert found.name == "what the setup gave.items"
+def test_what_the_setup_gave_has_that_name(owner: Owners) -> None:
+    assert owner(GIVEN).name == "what the setup gave.items"
 
 
-def test_small_objects_are_python_though_the_c_heap_does_not_see_them(tmp_path: Path) -> None:
-    found = owner("in_small_objects", "heap", 29_800, tmp_path)
+def test_small_objects_are_python_though_the_c_heap_does_not_see_them(owner: Owners) -> None:
+    found = owner(SMALL)
 
     assert (found.name, found.made) == ("owning_code.KEPT", "python")
 
 
-@pytest.mark.parametrize(
-    ("function", "name", "line"),
-    [
-        ("models_in_a_list", "owning_code.KEPT", "(__init__)"),
-        ("model_in_its_finalizer", "weakref.finalize._registry", "(model_in_its_finalizer)"),
-        ("native_blocks", "owning_code.py:", "(native_blocks)"),
-    ],
-)
+@pytest.mark.parametrize(("case", "told"), NATIVE.items(), ids=name_of)
 def test_memory_of_compiled_code_has_an_owner_or_at_least_a_line(
-    function: str, name: str, line: str, tmp_path: Path
+    case: Case, told: tuple[str, str], owner: Owners
 ) -> None:
-    found = owner(function, "heap", SIZE, tmp_path)
+    found, (name, line) = owner(case), told
 
     assert found.name.startswith(name)
     assert line in found.site
     assert found.made == "native"
 
 
-def test_anonymous_mappings_have_a_line(tmp_path: Path) -> None:
-    found = owner("mappings", "anonymous", SIZE, tmp_path)
+def test_anonymous_mappings_have_a_line(owner: Owners) -> None:
+    found = owner(MAPPED)
 
     assert (found.name, found.made) == ("owning_code.KEPT", "native")
     assert "(mappings)" in found.site
 
 
-@pytest.mark.parametrize(
-    ("function", "probe", "name", "what"),
-    [
-        ("files_in_a_list", "descriptors", "owning_code.KEPT", "device /dev/null"),
-        ("bare_descriptors", "descriptors", "owning_code.py:", "device /dev/null"),
-        ("threads", "python_threads", "owning_code.py:", "Thread-N (wait), at threading.py:"),
-        ("tasks", "tasks", "owning_code.KEPT", "Event.wait, waiting at locks.py:"),
-        ("sockets", "sockets", "owning_code.KEPT", "LISTEN"),
-        ("children", "children", "owning_code.KEPT", " -c input()"),
-    ],
-)
+@pytest.mark.parametrize(("case", "told"), COUNTED.items(), ids=name_of)
 def test_what_a_system_counts_is_told_by_its_name_with_its_owner(
-    function: str, probe: str, name: str, what: str, tmp_path: Path
+    case: Case, told: tuple[str, str], owner: Owners
 ) -> None:
-    found = owner(function, probe, 1, tmp_path)
+    found, (name, what) = owner(case), told
 
     assert found.name.startswith(name), found
-    assert f"({function})" in found.site
+    assert f"({case.function})" in found.site
     assert what in found.what
 
 
 # --- values are the user's -------------------------------------------------------------------------------------------
 
 
-def test_no_value_of_the_users_is_told(tmp_path: Path) -> None:
-    one = growing("in_a_dict_of_texts", {"heap": SIZE})
-    told = attributed(one, tmp_path, Wanted(graph=True)).facts["attribution"]
+def test_no_value_of_the_users_is_told(seen_of: Seen) -> None:
+    told = seen_of(PRIVATE)
 
     assert "a private key" not in json.dumps(told)
     assert told["graph"].startswith("digraph")
 
 
-def test_values_are_told_where_they_are_asked_for(tmp_path: Path) -> None:
-    one = growing("in_a_list_under_a_key", {"heap": SIZE})
-    seen = attributed(one, tmp_path, Wanted(shows_values=True)).facts["attribution"]
-    found = owner_of(one, "heap", seen)
+def test_values_are_told_where_they_are_asked_for(owner: Owners) -> None:
+    found = owner(TOLD)
 
     assert found.name == "owning_code.STORE.shelves['one']"
     assert len(found.values) == 4
 
 
-def test_the_graph_leads_from_the_module_to_what_is_kept(tmp_path: Path) -> None:
-    told = attributed(growing("in_a_list", {"heap": SIZE}), tmp_path, Wanted(graph=True)).facts["attribution"]
+def test_the_graph_leads_from_the_module_to_what_is_kept(seen_of: Seen) -> None:
+    told = seen_of(DRAWN)
 
     assert 'label="KEPT"' in told["graph"]
     assert "module\\nowning_code" in told["graph"]
     assert "_containers" not in told["graph"]
 
 
-def test_nothing_grows_in_what_is_clean(tmp_path: Path) -> None:
-    seen = attributed(growing("nothing", {"heap": SIZE}), tmp_path).facts["attribution"]
+def test_nothing_grows_in_what_is_clean(seen_of: Seen) -> None:
+    seen = seen_of(CLEAN)
 
     assert (seen["containers"], seen["sites"], seen["held"]) == ([], [], {})
 
 
-def test_a_call_is_made_as_often_as_there_is_time(tmp_path: Path) -> None:
+def test_a_call_is_made_as_often_as_there_is_time() -> None:
     (spec,) = attribution_specs([growing("nothing", {"heap": SIZE})], Wanted(), 240)
 
     assert spec.workload["attribute"]["calls"] == CALLS_AT_LEAST

@@ -19,6 +19,7 @@ from synapse_perf.analyze.leak_rows import judge_trial, levels_of
 from synapse_perf.analyze.leak_verdict import samples_of_look
 from synapse_perf.benchmarks import leak_process, leak_service, leak_websocket
 from synapse_perf.benchmarks.context import BenchmarkFailed, Context
+from synapse_perf.host.profiler_access import profiler_access
 from synapse_perf.model import Trial, TrialSpec
 from tests.outside.leaky_servers import SCRIPT, LeakyServer, leaky_server
 
@@ -99,6 +100,25 @@ def test_what_grew_is_told_by_kind_and_place() -> None:
     assert kinds == {"device": FIRST}
     place, count = next(iter(threads.items()))
     assert (place.startswith("wait_for_ever (leaky_server.py:"), count) == (True, FIRST)
+
+
+@pytest.mark.parametrize("fault", ["busy", "grows"])
+def test_which_functions_run_while_it_grows_is_looked_at_without_harm(fault: str) -> None:
+    record = {"record": {"seconds": 1.5, "calls": 300}}
+    with leaky_server(fault) as running:
+        if fault == "busy":
+            asked = {"url": running.url, "bodies": [BODY], "timeout_s": 10.0, "grace_s": 1.0}
+            trial = look(leak_service, 1, process=running.known, **asked, **record)
+        else:
+            trial = look(leak_process, 1, process=running.known, every_s=0.1, **record)
+        assert psutil.Process(running.pid).status() in (psutil.STATUS_RUNNING, psutil.STATUS_SLEEPING)
+        assert ask(running, 2, BODY).failure is None  # it still answers
+
+    (seen,) = trial.facts["running"]["processes"]
+    assert (trial.samples[0].values, seen["grown"]["anonymous"] > 1e6) == ((), True)
+    if profiler_access().state == "ok":
+        names = {"busy": "leave_behind", "grows": "grow"}
+        assert any(function.startswith(f"{names[fault]} (leaky_server.py:") for function in seen["functions"])
 
 
 def test_requests_that_fail_are_counted() -> None:

@@ -5,15 +5,23 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import subprocess
 import sys
 import threading
 import time
+from collections import deque
+from collections.abc import Iterator
+from functools import lru_cache
+from itertools import count
 from pathlib import Path
 from typing import Any
 
+SLEEP = [sys.executable, "-I", "-S", "-c", "import time; time.sleep(600)"]
 KEPT: list[Any] = []
 CALLED: list[int] = []
 FIRST: list[Any] = []
+KEYS = count()
+RECENT: deque[bytearray] = deque(maxlen=300)
 
 
 def keeps_bytes(size: int = 100_000) -> None:
@@ -45,6 +53,23 @@ def fills_a_cache(entries: int = 40) -> None:
         KEPT.append(bytearray(100_000))
 
 
+@lru_cache
+def looked_up(key: int) -> bytearray:
+    return bytearray(100_000)
+
+
+def fills_an_lru_cache() -> None:
+    """Bounded too: it holds 128 by default."""
+    looked_up(next(KEYS))
+
+
+def fills_a_ring(leaking: int = 0) -> None:
+    """Bounded, and not full while anybody looks."""
+    RECENT.append(bytearray(100_000))
+    if leaking:
+        KEPT.append(bytearray(leaking))
+
+
 def keeps_random_places() -> None:
     """64 places whose blocks change their size: a heap in fragments."""
     time.sleep(0.006)
@@ -72,6 +97,14 @@ async def waits() -> None:
 
 
 def forks() -> None:
+    """And at first starts what no signal to a group reaches: a session of its own, and one whose parent is gone."""
+    if not CALLED:
+        CALLED.append(1)
+        subprocess.Popen(SLEEP, start_new_session=True)
+        if os.fork() == 0:
+            os.setsid()
+            subprocess.Popen(SLEEP)
+            os._exit(0)
     os.fork()
 
 
@@ -80,6 +113,10 @@ def raises_in_the_seventh() -> None:
     time.sleep(0.006)
     if len(CALLED) == 7:
         raise ValueError("the seventh")
+
+
+def yields() -> Iterator[int]:
+    yield 1
 
 
 def exits() -> None:

@@ -24,7 +24,7 @@ if sys.argv[0].endswith("launch.py"):
     real, asked = psutil.virtual_memory, []
     def shrinking():
         asked.append(1)
-        return real()._replace(available=max(0, 1024 - 40 * len(asked)) * 1024**2)
+        return real()._replace(available=max(0, 1024 - 500 * len(asked)) * 1024**2)
     psutil.virtual_memory = shrinking
 """
 # A psutil from before it told of the heap, in an environment that has nothing else.

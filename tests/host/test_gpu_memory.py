@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -41,14 +42,18 @@ def test_a_process_that_is_gone_holds_nothing(tmp_path: Path) -> None:
     assert drm_bytes(42, str(tmp_path)) == 0
 
 
-def test_where_nothing_tells_the_reason_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reason_is_said_only_where_there_is_a_processor_that_cannot_be_asked(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setattr(gpu_memory, "_nvml", lambda: None)
     monkeypatch.setattr(gpu_memory, "_listed", lambda folder: [])
 
+    monkeypatch.setattr(gpu_memory, "_DEVICES", (str(tmp_path / "none"),))
+    assert gpu_memory.gpu_memory() == (None, "")
+    monkeypatch.setattr(gpu_memory, "_DEVICES", (str(tmp_path),))
     read, reason = gpu_memory.gpu_memory()
-
-    assert read is None
-    assert reason
+    assert (read, "no library of its driver" in reason) == (None, True)
 
 
 def test_numbers_of_another_container_are_not_taken_for_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,49 +1,11 @@
-"""What the probes of a leak hunt count, on real memory and real processes."""
+"""What the probes of a leak hunt count, on real processes."""
 
 from __future__ import annotations
 
-import mmap
-import os
 import subprocess
 import sys
-import tempfile
-from multiprocessing.shared_memory import SharedMemory
-from pathlib import Path
 
-import pytest
-
-from synapse_perf.host.leak_probes import own_probes, shared_bytes
-
-MIB = 1024**2
-LINUX = pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
-
-
-def shared() -> float:
-    found = shared_bytes(os.getpid())
-    assert found is not None
-    return found
-
-
-@LINUX
-def test_memory_that_is_mapped_as_shared_is_counted_with_and_without_a_name() -> None:
-    before = shared()
-    with mmap.mmap(-1, MIB):
-        assert shared() - before == MIB
-    named = SharedMemory(create=True, size=2 * MIB)
-    assert shared() - before == 2 * MIB
-    named.close()
-    named.unlink()
-    assert shared() == before
-
-
-@LINUX
-def test_private_memory_and_files_are_not_shared_memory(tmp_path: Path) -> None:
-    before = shared()
-    with tempfile.TemporaryFile(dir=tmp_path) as file:
-        file.truncate(MIB)
-        with mmap.mmap(file.fileno(), MIB), mmap.mmap(-1, MIB, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS):
-            assert shared() == before
-
+from synapse_perf.host.leak_probes import own_probes
 
 COUNT_ORPHANS = """
 import os, signal, subprocess, time

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from synapse_perf.host.profiler_access import binary, dump, profiler_access, remedy_for
+from synapse_perf.host.profiler_access import binary, dump, profiler_access, remedy_for, remedy_for_others
 
 
 def test_the_answer_is_what_a_try_gives() -> None:
@@ -39,3 +39,17 @@ def test_a_binary_that_cannot_run_is_a_refusal(tmp_path_factory: pytest.TempPath
 )
 def test_the_remedy_fits_what_forbids_it(scope: int | None, in_container: bool, remedy: str) -> None:
     assert remedy_for(scope, in_container) == remedy
+
+
+@pytest.mark.parametrize(
+    ("scope", "in_container", "remedy"),
+    [
+        (1, True, "start this container with --cap-add SYS_PTRACE"),
+        (3, False, "this system lets nobody look (kernel.yama.ptrace_scope is 3)"),
+        (2, False, "run this as root"),
+        (1, False, "run this as root, or: sudo sysctl kernel.yama.ptrace_scope=0"),
+        (None, False, "run this as root"),
+    ],
+)
+def test_what_lets_a_process_of_somebody_elses_be_looked_at(scope: int | None, in_container: bool, remedy: str) -> None:
+    assert remedy_for_others(scope, in_container) == remedy

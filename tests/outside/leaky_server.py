@@ -8,15 +8,18 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import ctypes
 import hashlib
 import json
 import os
 import struct
 import sys
 import threading
+import time
 from typing import Any
 
 FAULT = sys.argv[1] if len(sys.argv) > 1 else ""
+PR_SET_PTRACER, ANYBODY = 0x59616D61, ctypes.c_ulong(-1)  # to look at it, where only a parent might
 SALT = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 KEPT: list[Any] = []
 ASKED: list[int] = []
@@ -26,8 +29,8 @@ LEFT = threading.Event()
 def leave_behind() -> None:
     """What one request leaves behind."""
     ASKED.append(1)
-    if FAULT == "bytes":
-        KEPT.append(bytearray(200_000))
+    if FAULT in ("bytes", "busy"):
+        KEPT.append(bytearray(200_000 + (sum(range(50_000)) % 2 if FAULT == "busy" else 0)))
     elif FAULT == "descriptor":
         KEPT.append(os.open(os.devnull, os.O_RDONLY))
     elif FAULT == "thread":
@@ -40,8 +43,10 @@ def leave_behind() -> None:
         KEPT.append(bytearray(300_000))
         if len(KEPT) == 25:
             KEPT.clear()
-    elif FAULT == "ends" and len(ASKED) == 15:
-        os._exit(3)
+    elif FAULT == "ends":
+        time.sleep(0.01)  # too long to be repeated within a sample, so that some samples come before the end
+        if len(ASKED) == 15:
+            os._exit(3)
 
 
 def wait_for_ever() -> None:
@@ -115,6 +120,8 @@ async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, key: 
 
 
 async def main() -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PTRACER, ANYBODY, 0, 0, 0)
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)  # noqa: T201
     if FAULT == "grows":
@@ -123,8 +130,11 @@ async def main() -> None:
 
 
 async def grow() -> None:
+    """By the clock, so that it keeps its pace on a crowded machine too."""
+    started_s = time.monotonic()
     while True:
-        KEPT.append(bytearray(100_000))
+        while len(KEPT) < 100 * (time.monotonic() - started_s):
+            KEPT.append(bytearray(100_000))
         await asyncio.sleep(0.01)
 
 

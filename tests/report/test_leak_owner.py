@@ -62,6 +62,21 @@ def test_a_proof_is_told_with_both_rates() -> None:
     assert "PROVED: +97.7 KiB per iteration, and 0 B with it cleared each time" in shown(owned(proof=True))
 
 
+def test_the_list_of_findings_does_not_tell_again_what_is_told_of_an_owner() -> None:
+    findings = shown(owned(proof=True)).partition("Findings")[2].partition("Settings")[0]
+
+    assert "app/cache.py:41 (lookup)" in findings
+    assert "entry_bytes" not in findings
+    assert "proof" not in findings
+
+
+def test_what_is_known_of_an_owner_that_nobody_was_asked_for() -> None:
+    example = leak()
+    told = replace(example, plan={**example.plan, "holders": {"servers": "what was left are processes"}})
+
+    assert "servers: what was left are processes." in shown(told).partition("Who holds it")[2]
+
+
 def test_nothing_is_told_where_nothing_has_an_owner() -> None:
     assert "Who holds it" not in shown(leak())
 

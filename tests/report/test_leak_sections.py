@@ -61,3 +61,10 @@ def test_a_series_becomes_bars_from_its_lowest_to_its_highest() -> None:
 
 def test_two_switches() -> None:
     assert (plural("switch"), plural("call")) == ("switches", "calls")
+
+
+def test_probes_with_too_few_iterations_share_a_line() -> None:
+    text = " ".join(lines(EXAMPLES["leak_failed"]()))
+
+    assert "INCONCLUSIVE, too few iterations to tell: live heap." in text
+    assert "not known" not in text.partition("Failures")[0].partition("INCONCLUSIVE, too few")[2]

@@ -2,104 +2,83 @@
 
 from __future__ import annotations
 
-import asyncio
-import atexit
-import mmap
 import os
-import queue
-import socket
-import subprocess
-import sys
-import tempfile
-from collections import defaultdict
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache, partial
+import selectors
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from functools import lru_cache
+from itertools import count
 from typing import Any
 
+import numpy as np
+
+OWN_ITERATION_S = 0.006
+KEYS = count()
 KEPT: list[Any] = []
-HEAD: Node | None = None
-TEXT = ""
-WAITING: queue.Queue[bytes] = queue.Queue()
-BY_USER: defaultdict[str, list[bytes]] = defaultdict(list)
+LISTENERS: list[Callable[[], None]] = []
+ABOUT: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
+HISTORY: dict[int, bytes] = {}
+COLUMN: np.ndarray[Any, Any] = np.zeros(0)
 
 
-class Node:
-    def __init__(self, text: bytes, after: Node | None) -> None:
-        self.text, self.after = text, after
+class View:
+    """Listens for as long as it lives, which is as long as it listens."""
+
+    def __init__(self, size: int) -> None:
+        self.text = b"x" * size
+        LISTENERS.append(self.changed)
+
+    def changed(self) -> None:
+        self.text = b""
 
 
-class Loader:
+class Document:
     def __init__(self, size: int) -> None:
         self.text = b"x" * size
 
-    @cache  # noqa: B019 - the leak: each loader stays for ever
-    def length(self) -> int:
-        return len(self.text)
+
+@lru_cache(maxsize=1000)
+def answer(key: int) -> bytes:
+    return bytes(60_000)
 
 
-def chain_of_objects(size: int) -> None:
-    """Each holds the one before; no container grows."""
-    global HEAD
-    HEAD = Node(b"x" * size, HEAD)
+def listener_that_is_never_removed(size: int) -> None:
+    View(size)
 
 
-def text_that_grows(size: int) -> None:
-    global TEXT
-    TEXT += "x" * size
+def weak_key_that_its_own_value_holds(size: int) -> None:
+    document = Document(size)
+    ABOUT[document] = [document]
 
 
-def queue_that_nobody_reads(size: int) -> None:
-    WAITING.put(b"x" * size)
+def column_that_is_concatenated(size: int) -> None:
+    global COLUMN
+    COLUMN = np.concatenate([COLUMN, np.ones(size // 8)])
 
 
-def lists_by_user(size: int) -> None:
-    """Of three users: the dictionary has no more entries, its lists have."""
-    for user in "abc":
-        BY_USER[user].append(b"x" * (size // 3))
+def history_beside_a_memo(size: int) -> None:
+    """The memo has room for a thousand answers of 60 KB."""
+    time.sleep(OWN_ITERATION_S)
+    key = next(KEYS)
+    HISTORY[key] = answer(key)[:1] + b"x" * size
 
 
-def cached_method(size: int) -> None:
-    Loader(size).length()
+def selector_that_stays_open() -> None:
+    KEPT.append(selectors.DefaultSelector())
 
 
-def exit_hook(size: int) -> None:
-    atexit.register(partial(len, b"x" * size))
+def folder_that_is_read_by_half() -> None:
+    KEPT.append(os.scandir("/"))
 
 
-def private_pages_of_a_file(size: int) -> None:
-    with tempfile.TemporaryFile() as file:
-        file.truncate(size)
-        KEPT.append(mmap.mmap(file.fileno(), size, access=mmap.ACCESS_COPY))
-    KEPT[-1].write(b"x" * size)
+def thread_that_waits_for_its_turn() -> None:
+    turn = threading.Condition()
 
+    def wait() -> None:
+        with turn:
+            turn.wait()
 
-def event_descriptor() -> None:
-    os.eventfd(0)
-
-
-def open_file() -> None:
-    KEPT.append(tempfile.TemporaryFile())  # noqa: SIM115 - the leak
-
-
-def executor() -> None:
-    KEPT.append(ThreadPoolExecutor(1))
-    KEPT[-1].submit(len, "").result()
-
-
-async def task_behind_a_lock() -> None:
-    lock = asyncio.Lock()
-    await lock.acquire()
-    KEPT.append(asyncio.ensure_future(lock.acquire()))
-
-
-def datagram_socket() -> None:
-    KEPT.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-    KEPT[-1].bind(("127.0.0.1", 0))
-
-
-def spawned_and_never_waited_for() -> None:
-    KEPT.append(os.posix_spawn("/bin/true", ["true"], os.environ))
-
-
-def interpreter_that_waits() -> None:
-    KEPT.append(subprocess.Popen([sys.executable, "-S", "-c", "input()"], stdin=subprocess.PIPE))
+    KEPT.append(threading.Thread(target=wait, daemon=True))
+    KEPT[-1].start()
