@@ -4,7 +4,7 @@ A screen looks at every metric: what is surely not slower by the effect asked fo
 and undecided alike, is judged again on fresh pairs alone, so that what the screen picked by chance cannot confirm
 itself. For identical code the chance of any false alarm in a whole gate is at most `Rules.alarm` (Holm over metrics,
 the same share for each look); a metric slower by the effect asked for is called unchanged with a chance of about
-`Rules.slip` at a look, and never of more than `Rules.few_slip`. Where others disturbed most of the fresh pairs, the
+`Rules.slip`, and at no look of more than `Rules.few_slip`. Where others disturbed most of the fresh pairs, the
 noise is larger than any floor and that chance would be taken in full: see `gate_agreement`.
 """
 
@@ -38,10 +38,10 @@ class Rules:
     side_suspicion: float = 0.02  # the same for one that is not principal, of which there are many
     alarm: float = 0.02
     alone: float = 0.002  # the same for a time that the processor time does not confirm, where others disturbed
-    slip: float = 0.0001  # the chance, at a look, of calling a slowdown by the effect unchanged
-    few_slip: float = 0.0005  # the same by signs alone, where the pairs are too few to say more by them
+    slip: float = 0.00004  # the chance, over all looks, of calling a slowdown by the effect unchanged
+    few_slip: float = 0.0005  # the same at one look by signs alone, where the pairs are too few to say more by them
     screen_pairs: int = 12
-    confirm_pairs: tuple[int, ...] = (12, 30)  # the looks at fresh pairs
+    confirm_pairs: tuple[int, ...] = (12, 30, 60, 120)  # the looks at fresh pairs
 
     def floor_of(self, metric: str) -> float:
         return max(self.floor, self.floors.get(metric, 0.0))
@@ -191,14 +191,14 @@ def _ceiling(slowdowns: Sequence[float], rules: Rules) -> float:
     classes, a lucky dozen of them would look steady enough. So Student's bound has to lie below the effect too, which
     costs fresh pairs where the noise is large and nothing where it is small. Of more pairs the exact bound is enough.
     """
-    pairs = len(slowdowns)
-    if pairs >= least_pairs(rules.slip):
-        return bounds(slowdowns, rules.slip)[1]
+    pairs, slip = len(slowdowns), rules.slip / len(rules.confirm_pairs)
+    if pairs >= least_pairs(slip):
+        return bounds(slowdowns, slip)[1]
     if pairs < 2:
         return math.inf
     mean = statistics.fmean(slowdowns)
     variance = math.fsum((value - mean) ** 2 for value in slowdowns) / (pairs - 1)
-    student = mean + student_quantile(pairs, rules.slip) * math.sqrt(variance / pairs)
+    student = mean + student_quantile(pairs, slip) * math.sqrt(variance / pairs)
     return max(bounds(slowdowns, rules.few_slip)[1], student)
 
 

@@ -6,17 +6,19 @@ machine disturbed is measured anew, both sides of it, whatever it showed; where 
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from synapse_perf.analyze.gate_figures import EVERY_TIME
-from synapse_perf.analyze.gate_paired import Judgement, PairedRuns, Rules, confirm, screen
+from synapse_perf.analyze.gate_paired import MOST_PAIRS, Judgement, PairedRuns, Rules, confirm, screen
 
 Stage = Literal["screen", "confirm"]
 Arm = Literal["before", "after"]
 REPLACED_AT_MOST = 0.5  # of the pairs of a stage
+HOPELESS = 3  # times as many pairs as are left: a metric that seems to need more is given up
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +28,15 @@ class PairSpec:
     number: int
     stage: Stage
     order: tuple[Arm, Arm]
-    looks: tuple[int, ...]  # after how many pairs of this stage it is judged
+    looks: tuple[int, ...]  # after how many pairs of this stage it is judged, ascending
 
     @property
     def planned(self) -> int:
         return max(self.looks)
+
+    def until_look(self, done: int) -> int:
+        """How many pairs of this stage are missing to the next look at them."""
+        return next((look - done for look in self.looks if look > done), 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +55,8 @@ def next_pair(pairs: Sequence[Pair], rules: Rules, seed: int) -> PairSpec | None
         fresh = len(_kept(pairs, "confirm", newest.planned))
         if fresh not in newest.looks:
             return _spec(pairs, "confirm", newest.looks, seed)
-        if fresh == newest.planned or _is_decided(pairs, rules):
+        is_first = fresh == newest.looks[0]
+        if fresh == newest.planned or _is_settled(pairs, rules, math.inf if is_first else newest.planned - fresh):
             return None
         return _spec(pairs, "confirm", newest.looks, seed)
     wanted = rules.screened_pairs()
@@ -59,17 +66,22 @@ def next_pair(pairs: Sequence[Pair], rules: Rules, seed: int) -> PairSpec | None
     return _spec(pairs, "confirm", rules.looks(len(open_metrics)), seed) if open_metrics else None
 
 
-def _is_decided(pairs: Sequence[Pair], rules: Rules) -> bool:
-    """Whether fresh pairs have decided each metric that the screen left open, by itself or by a companion."""
+def _is_settled(pairs: Sequence[Pair], rules: Rules, left: float) -> bool:
+    """Whether the fresh pairs have decided each metric that the screen left open, by itself or by a companion.
+
+    Or whether the `left` ones would hardly decide any: to give up finds nothing, and so raises no false alarm.
+    """
     screened = screen(_runs(pairs, "screen", rules.screened_pairs()), rules)
     open_metrics = _open(screened)
     fresh = _runs(pairs, "confirm", max(rules.looks(len(open_metrics))))
     judged = confirm(open_metrics, fresh, rules, is_over=False)
     spoken = {screened[metric].stands_for for metric, one in judged.items() if one.status == "regressed"}
-    return all(
-        one.status != "inconclusive" or screened[metric].stands_for or metric in spoken
+    undecided = [
+        one
         for metric, one in judged.items()
-    )
+        if one.status == "inconclusive" and not screened[metric].stands_for and metric not in spoken
+    ]
+    return all((MOST_PAIRS if one.needs is None else one.needs) > HOPELESS * left for one in undecided)
 
 
 def judge(pairs: Sequence[Pair], rules: Rules) -> list[Judgement]:

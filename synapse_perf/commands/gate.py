@@ -73,7 +73,7 @@ class AgainstOptions:
     ] = ""
     pairs: Annotated[
         int, option("Fresh pairs at most for what the first 12 leave open.", "--pairs", AGAINST, min=12, max=200)
-    ] = 30
+    ] = 120
     calibrate: Annotated[
         bool,
         option("Measure how much builds of the same code differ here, and keep it.", "--calibrate", AGAINST),

@@ -183,8 +183,8 @@ class PairedGate:
         return self.request.max_time_s - seconds_between(self.started_ns, now_ns())
 
     def _pairs_left(self, spec: PairSpec) -> int:
-        done = sum(pair.spec.stage == spec.stage for pair in self.pairs)
-        return max(spec.planned - done, 1)
+        """To the next look, which may be the last."""
+        return spec.until_look(sum(pair.spec.stage == spec.stage for pair in self.pairs))
 
     def _planned(self, spec: PairSpec) -> int:
         return len(self.pairs) + self._pairs_left(spec)

@@ -55,8 +55,7 @@ def rules_of(min_effect: str, effect: str, pairs: int) -> Rules:
     from synapse_perf.host.environment import digest, hardware_class
 
     floor = parse_share(min_effect, "--min-effect")
-    first = Rules().confirm_pairs[0]
-    looks = (first, pairs) if pairs > first else (first,)
+    looks = (*(look for look in Rules().confirm_pairs if look < pairs), pairs)
     floors = {metric: 3 * bias for metric, bias in load_noise().of(digest(hardware_class())).items()}
     return Rules(floor=floor, floors=floors, effect=parse_share(effect, "--effect"), confirm_pairs=looks)
 

@@ -90,7 +90,9 @@ def test_a_family_of_two_is_no_oftener_wrong_than_one_whichever_way_they_hang_to
 @pytest.mark.parametrize("count", [6, 8, 10])
 @pytest.mark.parametrize("slip", [0.02, 0.1])
 def test_a_metric_that_is_slower_by_the_effect_is_called_unchanged_as_rarely_as_stated(count: int, slip: float) -> None:
-    rules = Rules(slip=slip, few_slip=slip, screen_pairs=count, suspicion=0.0, side_suspicion=0.0)
+    rules = Rules(
+        slip=slip, few_slip=slip, screen_pairs=count, confirm_pairs=(count,), suspicion=0.0, side_suspicion=0.0
+    )
     effect = math.log1p(rules.effect)
     cleared = expected = 0
     for noise in every_sign(SIZES[:count]):
@@ -106,7 +108,7 @@ def test_few_pairs_clear_nothing_that_signs_alone_would_clear_by_luck() -> None:
     """Two classes of processor: half of the pairs differ by a quarter. A dozen that happen to fall well are too few."""
     classes = [-0.223] * 3 + [0.0] * 9
     lucky = [math.log1p(0.10) + value - 0.001 * place for place, value in enumerate(classes)]
-    signs_alone = Rules(slip=0.0005, suspicion=0.0)
+    signs_alone = Rules(slip=0.0005, confirm_pairs=(12,), suspicion=0.0)
     assert screen(pairs_of(lucky), signs_alone)["m"].status == "unchanged"
     assert screen(pairs_of(lucky), Rules(suspicion=0.0))["m"].status == "inconclusive"
     steady = [0.002 * (-1) ** place for place in range(12)]

@@ -44,8 +44,14 @@ def test_a_suspect_of_the_screen_alone_is_not_confirmed_by_itself() -> None:
 
 
 def test_what_stays_undecided_ends_with_the_last_look() -> None:
-    pairs = carried_out(slower_by(1.0, noise=60))
-    assert len(pairs) == 12 + 30
+    pairs = carried_out(slower_by(1.0, noise=80))
+    assert len(pairs) == 12 + 120
+    assert [one.status for one in judge(pairs, RULES)] == ["inconclusive"]
+
+
+def test_what_no_number_of_pairs_would_decide_is_given_up() -> None:
+    pairs = carried_out(slower_by(1.05, noise=60))
+    assert len(pairs) == 12 + 60
     assert [one.status for one in judge(pairs, RULES)] == ["inconclusive"]
 
 
@@ -65,8 +71,8 @@ def test_the_order_is_a_coin_of_each_pair_and_the_same_for_the_same_seed() -> No
 
 
 def test_pairs_that_can_never_confirm_are_not_planned() -> None:
-    assert RULES.looks(12) == (12, 30)
-    assert RULES.looks(1000)[0] == 17  # 2 ** -17 <= 0.01 / 1000 < 2 ** -16
+    assert RULES.looks(12) == (12, 30, 60, 120)
+    assert RULES.looks(1000)[0] == 18  # 2 ** -18 <= 0.005 / 1000 < 2 ** -17
     assert Rules(screen_pairs=3).screened_pairs() == 11  # 2 ** -11 is the first below one in two thousand
     assert Rules(confirm_pairs=(5,)).looks(12) == (10,)
 

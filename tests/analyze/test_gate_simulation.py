@@ -66,7 +66,7 @@ def red(machine: Machine, slowdown: float, rules: Rules, count: int) -> int:
 
 def test_the_processor_time_halves_the_alarms_at_least_and_finds_as_much() -> None:
     """At twenty times the usual levels, so that few gates show it; thousands at the true ones in ``make bench``."""
-    asked, not_asked = Rules(alarm=0.4, alone=0.04), Rules(alarm=0.4, alone=0.4)
+    asked, not_asked = (Rules(alarm=0.4, alone=alone, confirm_pairs=(12, 30)) for alone in (0.04, 0.4))
     assert 0 < red(LOADED, 0.0, asked, 120) <= red(LOADED, 0.0, not_asked, 120) / 2
     asked, not_asked = Rules(), Rules(alone=Rules().alarm)
     assert red(LOADED, 0.2, asked, 60) >= 0.9 * red(LOADED, 0.2, not_asked, 60) > 0
