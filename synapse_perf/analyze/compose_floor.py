@@ -6,7 +6,7 @@ A container engine asks a health check for the first time one interval after the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
 
@@ -68,20 +68,38 @@ def highest_floor(services: Mapping[str, ComposeService], engine: int) -> Floor 
     return max(_floors(services, engine).values(), key=lambda floor: floor.start_s, default=None)
 
 
-def with_start_intervals(services: Mapping[str, ComposeService], floor: Floor) -> dict[str, ComposeService]:
-    """The services with the edits that remove a floor: those health checks are asked often while a service starts.
+def checks_to_edit(services: Mapping[str, ComposeService], floor: Floor, engine: int) -> tuple[str, ...]:
+    """All that its service waits for, through whatever others: without one of them its path would be left.
 
-    Another path may be left that is nearly as long, so every check that somebody waits for is edited.
+    Those on the longest path come first.
     """
-    waited_for = {name for one in services.values() for name, condition in one.needs.items() if condition == HEALTHY}
-    waited_for |= {wait.service for wait in floor.path}
+    waited_for = {wait.service: services[wait.service].health for wait in floor.path}
+    reached, left = {floor.service}, [floor.service]
+    while left:
+        for needed, condition in services[left.pop()].needs.items():
+            if needed not in services:
+                continue
+            if condition == HEALTHY:
+                waited_for[needed] = services[needed].health
+            if needed not in reached:
+                reached.add(needed)
+                left.append(needed)
+    return tuple(
+        name
+        for name, health in waited_for.items()
+        if health is not None and health.first_probe_s(engine) > PROPOSED_START_INTERVAL_S
+    )
+
+
+def with_start_intervals(services: Mapping[str, ComposeService], names: Iterable[str]) -> dict[str, ComposeService]:
+    """The services with the edits that remove a floor: these health checks are asked often while a service starts."""
     edited = dict(services)
-    for name in waited_for & services.keys():
+    for name in names:
         health = services[name].health
-        if health is not None:
-            period_s = health.start_period_s or PROPOSED_START_PERIOD_S
-            quick = replace(health, start_period_s=period_s, start_interval_s=PROPOSED_START_INTERVAL_S)
-            edited[name] = replace(services[name], health=quick)
+        assert health is not None
+        period_s = health.start_period_s or PROPOSED_START_PERIOD_S
+        quick = replace(health, start_period_s=period_s, start_interval_s=PROPOSED_START_INTERVAL_S)
+        edited[name] = replace(services[name], health=quick)
     return edited
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from synapse_perf.analyze.compose_floor import HAS_START_INTERVAL, PROPOSED_START_PERIOD_S, Floor
+from synapse_perf.analyze.compose_floor import Floor
+from synapse_perf.analyze.health_check_findings import JudgedService, health_check_findings, quicker
 from synapse_perf.analyze.load_starts import middle
 from synapse_perf.analyze.targets import VARIANT
 from synapse_perf.model import Finding, Gain, Json, Metric, Severity, Trial
@@ -36,12 +37,17 @@ class FloorCase:
     """What the waits of a compose file cost as they are, and after the edits, on this version of the engine."""
 
     floor: Floor
+    edits: tuple[str, ...]  # the services whose health checks are to be edited
     edited: Floor
     engine: int
 
 
 def service_findings(
-    metrics: Sequence[Metric], trials: Sequence[Trial], limit_s: float, case: FloorCase | None = None
+    metrics: Sequence[Metric],
+    trials: Sequence[Trial],
+    limit_s: float,
+    case: FloorCase | None = None,
+    judged: JudgedService | None = None,
 ) -> tuple[Finding, ...]:
     """`limit_s`: what a start may take; a part of one that takes no longer is no fault, however long it is."""
     starts = [one for one in metrics if one.name == "service_startup_time" and not one.labels.get(VARIANT)]
@@ -51,7 +57,8 @@ def service_findings(
     is_slow = middle(total) > limit_s
     floor = _floor(total, case, limit_s)
     found = [*floor, *_imports(trials, is_slow=is_slow)]
-    return (*found, *_longest(metrics, total, is_slow=is_slow and not found))
+    longest = _longest(metrics, total, is_slow=is_slow and not found)
+    return (*found, *longest, *health_check_findings(total, metrics, trials, judged))
 
 
 def _longest(metrics: Sequence[Metric], total: Metric, *, is_slow: bool) -> list[Finding]:
@@ -78,15 +85,10 @@ def _floor(total: Metric, case: FloorCase | None, limit_s: float) -> list[Findin
     waits = " and ".join(f"{wait.service} ({wait.first_probe_s:g} s)" for wait in floor.path)
     checks = "the health check" if len(floor.path) == 1 else "the health checks"
     cause = (
-        f"{floor.service} cannot start before {floor.start_s:g} s, whatever the code does: it waits for {checks} of "
-        f"{waits}, asked for the first time so long after the start of the container"
+        f"Service {floor.service} cannot start before {floor.start_s:g} s, whatever the code does: it waits for "
+        f"{checks} of {waits}, asked for the first time so long after the start of the container"
     )
-    needs = "" if case.engine >= HAS_START_INTERVAL else f" (needs version {HAS_START_INTERVAL} of the engine)"
-    services = " and ".join(dict.fromkeys(wait.service for wait in floor.path))
-    change = (
-        f"in the healthcheck of {services}: start_interval: 250ms, with start_period: {PROPOSED_START_PERIOD_S:g}s"
-        f"{needs}; or a shorter interval, which goes on asking as often for ever"
-    )
+    change = f"{quicker(case.edits, case.engine)}; or condition: service_started, for who can wait by itself"
     evidence: dict[str, Json] = {
         "floor_s": floor.start_s,
         "start_s": middle(total),
@@ -118,6 +120,10 @@ def _imports(trials: Sequence[Trial], *, is_slow: bool) -> list[Finding]:
     }
     large: Severity = "medium" if is_slow else "low"
     change = f"import {first} where it is first needed, not at the top of a module that the service starts with"
+    through = told.get("importers", {}).get(first)
+    if through:
+        evidence["imported_through"] = through
+        change += f"; it comes through {through}"
     check = "python -X importtime with the module that the service starts, then its start again"
     return [
         Finding("import-time", large if share >= IMPORT_SHARE else "info", cause, evidence, None, change, check, ALERT)

@@ -1,4 +1,4 @@
-"""Which cases did ws-latency measure, and what belongs to each: its messages, the pings beside them, its connecting?"""
+"""Which cases did ws-latency measure, and what belongs to each: messages, pings and polls beside them, connecting?"""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from synapse_perf.analyze.summary import quantile
 from synapse_perf.analyze.targets import VARIANT
 from synapse_perf.model import Metric
 
-LATENCY, CONNECT = "websocket_latency", "phase_time"
+LATENCY, CONNECT, POLL = "websocket_latency", "phase_time", "polled_latency"
 LOAD = "load"
 IDLE, POLLED = "idle", "polled"
 
@@ -20,6 +20,7 @@ class WsCase(NamedTuple):
     latency: Metric
     ping: Metric | None
     connect: Metric | None
+    polls: Metric | None = None  # of the URL that is polled
 
     @property
     def connections(self) -> int:
@@ -45,8 +46,11 @@ def cases_of(metrics: Sequence[Metric]) -> list[WsCase]:
     for metric in metrics:
         if metric.name == LATENCY and not metric.labels.get(VARIANT):
             ping = next((one for one in metrics if one.labels.get(VARIANT) and _shares_case(one, metric)), None)
-            connect = next((one for one in metrics if one.name == CONNECT and _shares_case(one, metric)), None)
-            found.append(WsCase(metric, ping, connect))
+            connect, polls = (
+                next((one for one in metrics if one.name == name and _shares_case(one, metric)), None)
+                for name in (CONNECT, POLL)
+            )
+            found.append(WsCase(metric, ping, connect, polls))
     return sorted(found, key=lambda case: (case.connections, case.load == POLLED))
 
 

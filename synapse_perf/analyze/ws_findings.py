@@ -76,6 +76,8 @@ def _under_load(cases: Sequence[WsCase], judged: Mapping[str, Check], load_url: 
 def _blocked(idle: WsCase, case: WsCase, load_url: str) -> Finding:
     quiet_s, loaded_s = percentile(idle.latency, 0.95), percentile(case.latency, 0.95)
     evidence = {"idle_p95_s": quiet_s, "polled_p95_s": loaded_s}
+    if case.polls is not None:
+        evidence["answer_of_the_polled_p95_s"] = percentile(case.polls, 0.95)
     why = "something that both need is not free meanwhile"
     if idle.ping is not None and case.ping is not None:
         pings = percentile(idle.ping, 0.95), percentile(case.ping, 0.95)

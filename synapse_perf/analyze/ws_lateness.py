@@ -58,12 +58,14 @@ def told_trouble(trials: Sequence[Trial]) -> list[str]:
 
 def _told_polling(arm: str, trials: Sequence[Trial]) -> list[str]:
     polled = [trial.facts["load"] for trial in trials if trial.facts.get("load")]
-    failed, skipped = (sum(one[name] for one in polled) for name in ("failed", "skipped"))
+    failed, skipped, answers = (sum(one[name] for one in polled) for name in ("failed", "skipped", "answers"))
     told = []
     if failed:
-        count = failed + sum(len(one["took_s"]) for one in polled)
+        count = failed + answers
         error = next(one["error"] for one in polled if one["error"])
         told.append(f"{arm}: {failed} of {count} polls failed ({error})")
     if skipped:
         told.append(f"{arm}: {skipped} polls were left out, as 50 others still waited for their answer")
+    if polled and not failed and not answers:
+        told.append(f"{arm}: no poll was answered before the messages were over")
     return told

@@ -6,6 +6,8 @@ what the phases leave is nothing, as each ends where the next begins.
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from synapse_perf.outside.started_service import StartedService
 
 FIRST_IMPORT = None
+START_S = 10.0  # to be waited for by who ends everything while it is started
+WAITING = "waiting until it is ready"
 METRICS = {
     metric.name: metric
     for metric in (
@@ -30,17 +34,18 @@ METRICS = {
 
 def measure(context: Context) -> Iterator[Sample]:
     """One sample per start."""
+    start = _start_empty if context.workload["kind"] == "empty" else _start_once
     while True:
-        if context.workload["kind"] == "empty":
-            sample = _start_empty(context)
-            if sample is None:
-                return
-            yield sample
-        else:
-            yield _start_once(context)
+        try:
+            sample = start(context)
+        except OSError as error:
+            raise _not_started(context.workload, error) from error
+        if sample is None:
+            return
+        yield sample
 
 
-def _start_once(context: Context) -> Sample:
+def _start_once(context: Context) -> Sample | None:
     from synapse_perf.outside.health_poller import Condition, NotReady, is_taken, wait_until_ready
     from synapse_perf.outside.started_service import ServiceEnded
 
@@ -50,29 +55,38 @@ def _start_once(context: Context) -> Sample:
         raise BenchmarkFailed("error", f"something already listens at {url}", "stop it, or choose another port")
     condition = Condition(*workload["condition"]) if workload.get("condition") else None
     service = _service(context)
+    starting = _removed_at_end(context, service)
     context.stage("starting the service")
     ordered_ns = time.perf_counter_ns()
     try:
-        service.start()
-        if service.pid is not None:
-            context.process_started(service.pid)
-        context.stage("waiting until it is ready")
+        with starting:
+            service.start()
+            if service.pid is not None:
+                context.process_started(service.pid)
+        context.stage(WAITING)
         ready = wait_until_ready(
-            url, workload["patience_s"], condition, service.check, takes_html=workload.get("takes_html", False)
+            url,
+            workload["patience_s"],
+            condition,
+            service.check,
+            takes_html=workload.get("takes_html", False),
+            note=lambda said: context.stage(f"{WAITING}: {said}"),
         )
+        checks = service.health_checks()
+        if checks:
+            context.facts["health_checks"] = dict(checks)
         if workload.get("times_imports"):
             _note_imports(context, service, (ready.ready_ns - ordered_ns) * 1e-9)
         return _sample(service, ordered_ns, ready)
-    except OSError as error:
-        cause = f"cannot start {_program(workload)}: {error.strerror or error}"
-        raise BenchmarkFailed("error", cause, "give its full path") from error
     except ServiceEnded as error:
-        raise BenchmarkFailed("error", str(error), "see what it said last", error.last_lines) from error
+        remedy = "see what it said last" if error.last_lines else "start it by hand to see why"
+        raise BenchmarkFailed("error", str(error), remedy, error.last_lines) from error
     except NotReady as error:
         kind: FailureKind = "time-out" if error.is_timeout else "error"
         raise BenchmarkFailed(kind, str(error), error.remedy, service.last_lines()) from error
     finally:
-        service.remove()
+        with contextlib.suppress(OSError):  # an engine that is gone; the parent tells what it may have left
+            service.remove()
         if service.pid is not None:
             context.process_ended(service.pid)
 
@@ -108,11 +122,12 @@ def _start_empty(context: Context) -> Sample | None:
             is_init=is_init,
             network=workload["network"],
         )
-        context.at_end(container.remove)
-        context.stage("starting an empty container")
+        starting = _removed_at_end(context, container)
+        context.stage("starting it")
         ordered_ns = time.perf_counter_ns()
         try:
-            container.start()
+            with starting:
+                container.start()
         except ServiceEnded as error:
             context.facts["no_empty_container"] = str(error)
             continue
@@ -139,7 +154,6 @@ def _note_imports(context: Context, service: StartedService, start_s: float) -> 
 
 
 def _service(context: Context) -> StartedService:
-    """All that may have to be removed is known to the context before anything is started."""
     from synapse_perf.outside.import_times import VARIABLE
 
     workload = context.workload
@@ -160,8 +174,22 @@ def _service(context: Context) -> StartedService:
         ports = {inside: (host, int(port)) for inside, (host, port) in workload["ports"].items()}
         names = {name: workload[name] for name in ("run", "network")}
         service = StartedContainer(_client(), workload["image"], ports=ports, env=env, **names)
-    context.at_end(service.remove)
     return service
+
+
+def _removed_at_end(context: Context, service: StartedService) -> threading.Lock:
+    """To be held while it is started: whoever ends everything meanwhile waits until there is something to remove."""
+    starting = threading.Lock()
+
+    def remove() -> None:
+        is_free = starting.acquire(timeout=START_S)
+        with contextlib.suppress(OSError):
+            service.remove()
+        if is_free:
+            starting.release()
+
+    context.at_end(remove)
+    return starting
 
 
 def _client() -> Any:
@@ -171,6 +199,15 @@ def _client() -> Any:
         return connect()
     except ContainerEngineMissing as error:
         raise BenchmarkFailed("error", str(error), error.remedy) from error
+
+
+def _not_started(workload: Any, error: OSError) -> BenchmarkFailed:
+    if error.errno is None:  # of the library, which has what the engine says, or wraps that it is gone
+        said = getattr(error, "explanation", None)
+        cause = f"the container engine says: {said}" if said else "the container engine answers no more"
+        return BenchmarkFailed("error", cause, "see its log: journalctl -u docker")
+    cause = f"cannot start {_program(workload)}: {error.strerror or error}"
+    return BenchmarkFailed("error", cause, "give its full path")
 
 
 def _program(workload: Any) -> str:

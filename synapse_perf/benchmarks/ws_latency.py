@@ -24,6 +24,7 @@ METRICS = {
     for metric in (
         MetricDefinition("websocket_latency", "s", "lower", "the moment at which a message is due until its answer"),
         MetricDefinition("phase_time", "s", "lower", "connecting, with the handshake"),
+        MetricDefinition("polled_latency", "s", "lower", "a request of the URL that is polled until its whole answer"),
     )
 }
 PING = {"mode": "ping", "variant": "protocol ping"}
@@ -51,6 +52,7 @@ async def _run(context: Context) -> tuple[list[Sample], str]:
     connections, connected_s = await connect_all(workload["url"], workload["connections"], workload["patience_s"])
     stopping = asyncio.Event()
     polling = asyncio.create_task(_poll(context, stopping)) if workload["load_url"] else None
+    polled: list[Sample] = []
     try:
         drained = await drain(workload["url"], connections)
         messages = _Messages(context, connections)
@@ -61,7 +63,7 @@ async def _run(context: Context) -> tuple[list[Sample], str]:
     finally:
         stopping.set()
         if polling is not None:
-            await polling
+            polled = await polling
         await close_all(connections)
     samples = [_sample(one, workload["patience_s"], {}) for one in exchanges]
     samples += [_sample(one, workload["patience_s"], PING) for one in pings]
@@ -72,7 +74,7 @@ async def _run(context: Context) -> tuple[list[Sample], str]:
     context.facts["errors"] = sorted({one.error for one in lost if one.error})[:5]
     context.facts["drained"], context.facts["is_quiet"] = drained
     context.facts["lateness_s"] = [one.lateness_s for one in exchanges]
-    return samples, messages.told_ended()
+    return samples + polled, messages.told_ended()
 
 
 class _Messages:
@@ -134,14 +136,18 @@ def _sample(exchange: Exchange, patience_s: float, labels: dict[str, str]) -> Sa
     return Sample((Measurement("websocket_latency", took_s, labels),), facts)
 
 
-async def _poll(context: Context, stopping: asyncio.Event) -> None:
+async def _poll(context: Context, stopping: asyncio.Event) -> list[Sample]:
+    """One sample of all answers; what became of the rest is noted."""
     from synapse_perf.outside.paced_requests import poll
 
     workload = context.workload
     polled = await poll(workload["load_url"], workload["load_rate"], workload["load_timeout_s"], stopping)
     context.facts["load"] = {
-        "took_s": polled.took_s,
+        "answers": len(polled.took_s),
         "failed": polled.failed,
         "error": polled.first_error,
         "skipped": polled.skipped,
+        "left": polled.left,
     }
+    values = tuple(Measurement("polled_latency", value) for value in polled.took_s)
+    return [Sample(values, {"failed": polled.failed, "left": polled.left})] if values else []

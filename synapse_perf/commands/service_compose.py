@@ -15,7 +15,7 @@ from synapse_perf.errors import InputError
 if TYPE_CHECKING:
     from synapse_perf.analyze.compose_floor import ComposeService, HealthCheck
 
-_INSTALL = "install one: docker compose, docker-compose or podman-compose"
+_INSTALL = "install one, such as the package docker-compose-plugin or docker-compose"
 _PIECE = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)")
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -61,6 +61,7 @@ def compose_file(
     images = {name: _image_of(client, name, tables[name], file) for name in _started_with(tables, service)}
     for name, image in images.items():
         tables[name]["image"] = image["name"]
+        tables[name].pop("pull_policy", None)  # it is here, and always may mean another one each time
     health = {name: (image["told"].get("Config") or {}).get("Healthcheck") for name, image in images.items()}
     table = tables.get(judged) or {}
     image = images.get(judged or "") or {}
@@ -85,7 +86,7 @@ def _read(file: str, project: str, env: Mapping[str, str]) -> tuple[tuple[str, .
         raise InputError(f"--compose {file}: there is no such file", "give the path of a compose file")
     tool = find_compose()
     if not tool:
-        raise InputError("--compose: no compose answers here", _INSTALL)
+        raise InputError("--compose: there is neither docker compose, docker-compose nor podman-compose here", _INSTALL)
     try:
         document = yaml.safe_load(resolved(tool, file, project, env))
     except ComposeFailed as error:

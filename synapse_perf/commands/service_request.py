@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from synapse_perf.profiles import ServiceStartupSettings
 
 PATIENCE_S = 60.0
+LAST_PORT = 65535
+OWN_NETWORKS = (None, "bridge", "none")  # in which nobody else publishes its ports
 KINDS = ("command", "image", "compose")
 BELONGING = ("service", "publish", "env", "network", "cold")  # to what is started
 _EXAMPLE = "such as http://127.0.0.1:8000/health"
@@ -39,19 +41,13 @@ class ServiceRequest:
     times_imports: Mapping[str, Json] | None = None  # the workload of a start that also times its imports
     cold: ImageFiles | None = None  # where cold starts are asked for
     compose: ComposeFile | None = None
-
-    @property
-    def engine(self) -> str:
-        """Of containers; as the report names it."""
-        from synapse_perf.outside.container_engine import engine_version
-
-        return engine_version(self.client) if self.client is not None else ""
+    engine: str = ""  # of containers, as the report names it
+    engine_major: int = 0
 
 
 def service_request(given: ServiceOptions, settings: ServiceStartupSettings) -> ServiceRequest:
     """Raises InputError for what cannot be started or asked."""
     from synapse_perf.outside.container_owner import new_run
-    from synapse_perf.units import parse_duration
 
     options = with_settings(given, settings)
     kinds = [kind for kind in KINDS if getattr(options, kind) is not None]
@@ -65,7 +61,7 @@ def service_request(given: ServiceOptions, settings: ServiceStartupSettings) -> 
     run = new_run()
     common: dict[str, Json] = {
         "url": _checked(options.url),
-        "patience_s": parse_duration(options.ready_timeout) if options.ready_timeout else PATIENCE_S,
+        "patience_s": _patience_s(options.ready_timeout),
         "condition": _condition(options.ready),
         "takes_html": options.html,
         "env": _variables(options.env),
@@ -113,9 +109,18 @@ def _command(options: ServiceOptions, common: dict[str, Json]) -> ServiceRequest
 
 
 def _image(options: ServiceOptions, common: dict[str, Json]) -> ServiceRequest:
-    from synapse_perf.outside.container_engine import ContainerEngineMissing, check_image, image_files, runs_python
+    from synapse_perf.outside.container_engine import (
+        ContainerEngineMissing,
+        check_image,
+        engine_major,
+        engine_version,
+        image_files,
+        runs_python,
+    )
 
     image = options.image or ""
+    ports = _ports(options.publish)
+    _check_reachable(common["url"], ports, options.network)
     client = _engine()
     try:
         told = check_image(client, image)
@@ -125,7 +130,7 @@ def _image(options: ServiceOptions, common: dict[str, Json]) -> ServiceRequest:
         **common,
         "kind": "image",
         "image": image,
-        "ports": _ports(options.publish),
+        "ports": ports,
         "network": options.network,
     }
     return ServiceRequest(
@@ -138,12 +143,14 @@ def _image(options: ServiceOptions, common: dict[str, Json]) -> ServiceRequest:
         empty={**workload, "kind": "empty"},
         times_imports={**workload, "times_imports": True} if runs_python(told) else None,
         cold=image_files(told) if options.cold else None,
+        engine=engine_version(client),
+        engine_major=engine_major(client),
     )
 
 
 def _compose(options: ServiceOptions, common: dict[str, Json]) -> ServiceRequest:
     from synapse_perf.commands.service_compose import compose_file
-    from synapse_perf.outside.container_engine import check_image, image_files
+    from synapse_perf.outside.container_engine import check_image, engine_version, image_files
     from synapse_perf.outside.import_times import VARIABLE
 
     path = options.compose or ""
@@ -169,7 +176,21 @@ def _compose(options: ServiceOptions, common: dict[str, Json]) -> ServiceRequest
         times_imports=timed if file.runs_python else None,
         cold=image_files(check_image(client, file.image)) if options.cold and file.image else None,
         compose=file,
+        engine=engine_version(client),
+        engine_major=file.engine,
     )
+
+
+def _check_reachable(url: str, ports: Mapping[str, list[Json]], network: str | None) -> None:
+    """On this machine nobody hears a container whose port is not published."""
+    from synapse_perf.outside.health_poller import port_of
+
+    parts = urlsplit(url)
+    port, published = port_of(parts), [outside for _, outside in ports.values()]
+    if network not in OWN_NETWORKS or port in published or parts.hostname not in ("localhost", "127.0.0.1", "::1"):
+        return
+    told = f"only {', '.join(map(str, published))} is published" if published else "no port of it is published"
+    raise InputError(f"--url {url}: {told}", f"--publish {port}:PORT, with its port inside, or --network host")
 
 
 def _engine() -> Any:
@@ -190,6 +211,15 @@ def _checked(url: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
         raise InputError(f"--url {url}: not an address of HTTP", _EXAMPLE)
     return url
+
+
+def _patience_s(text: str | None) -> float:
+    from synapse_perf.units import parse_duration
+
+    patience_s = parse_duration(text) if text else PATIENCE_S
+    if patience_s <= 0:
+        raise InputError(f"--ready-timeout {text}: no time at all", "such as --ready-timeout 2m")
+    return patience_s
 
 
 def _condition(text: str | None) -> list[str] | None:
@@ -216,7 +246,7 @@ def _ports(texts: Sequence[str]) -> dict[str, list[Json]]:
     ports: dict[str, list[Json]] = {}
     for text in texts:
         match = _PORTS.fullmatch(text)
-        if match is None:
+        if match is None or not all(0 < int(match[name]) <= LAST_PORT for name in ("outside", "inside")):
             raise InputError(f"--publish {text}: no PORT:PORT", "such as --publish 8000:8000")
         ports[f"{match['inside']}{match['kind'] or '/tcp'}"] = [match["address"] or "127.0.0.1", int(match["outside"])]
     return ports

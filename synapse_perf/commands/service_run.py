@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from synapse_perf.commands.plain_run import PlainRun
 from synapse_perf.errors import InputError
 
 if TYPE_CHECKING:
     from synapse_perf.analyze.compose_floor import Floor
+    from synapse_perf.analyze.health_check_findings import JudgedService
     from synapse_perf.analyze.sampling import Arm
     from synapse_perf.analyze.service_findings import FloorCase
     from synapse_perf.commands.options import CommonOptions
@@ -68,7 +69,7 @@ class ServiceRun(PlainRun):
 
     def measure(self, baseline: Result | None) -> int:
         """What is taken is told before anything is measured; whatever happens, nothing is left behind."""
-        from synapse_perf.outside.container_owner import remove_run, sweep
+        from synapse_perf.outside.container_owner import sweep
         from synapse_perf.outside.health_poller import is_taken
 
         request = self.request
@@ -80,7 +81,7 @@ class ServiceRun(PlainRun):
             return super().measure(baseline)
         finally:
             if request.client is not None:
-                remove_run(request.client, request.run)
+                remove_what_is_left(request.client, request.run)
 
     def described(self) -> dict[str, Json]:
         from synapse_perf.host.privacy import redact
@@ -107,7 +108,7 @@ class ServiceRun(PlainRun):
         from synapse_perf.analyze.service_findings import service_findings
 
         limit_s = next(target.limit for target in self.effort.targets if target.id == "docker-startup")
-        return service_findings(metrics, trials, limit_s, self._floor_case)
+        return service_findings(metrics, trials, limit_s, self._floor_case, self._judged)
 
     def warnings(self, trials: Sequence[Trial]) -> Sequence[str]:
         told = []
@@ -159,6 +160,7 @@ class ServiceRun(PlainRun):
         """Of the service that is asked, or where that is not known of the one that starts last."""
         from synapse_perf.analyze.compose_floor import (
             HAS_START_INTERVAL,
+            checks_to_edit,
             floor_of,
             highest_floor,
             with_start_intervals,
@@ -166,7 +168,7 @@ class ServiceRun(PlainRun):
         from synapse_perf.analyze.service_findings import FloorCase
 
         file = self.request.compose
-        if file is None:
+        if file is None or not file.engine:  # another engine asks at once, and then after an interval
             return None
         if file.judged is not None and file.judged in file.services:
             floor: Floor | None = floor_of(file.services, file.judged, file.engine)
@@ -174,8 +176,23 @@ class ServiceRun(PlainRun):
             floor = highest_floor(file.services, file.engine)
         if floor is None or not floor.path:
             return None
-        edited = with_start_intervals(file.services, floor)
-        return FloorCase(floor, floor_of(edited, floor.service, max(file.engine, HAS_START_INTERVAL)), file.engine)
+        edits = checks_to_edit(file.services, floor, file.engine)
+        edited = with_start_intervals(file.services, edits)
+        after = floor_of(edited, floor.service, max(file.engine, HAS_START_INTERVAL))
+        return FloorCase(floor, edits, after, file.engine)
+
+    @property
+    def _judged(self) -> JudgedService | None:
+        """None of a command, which no engine asks for its health, and where it is not known which one answers."""
+        from synapse_perf.analyze.compose_floor import HEALTHY
+        from synapse_perf.analyze.health_check_findings import JudgedService
+        from synapse_perf.outside.started_container import THE_CONTAINER
+
+        file, engine = self.request.compose, self.request.engine_major
+        if file is None:
+            return JudgedService(THE_CONTAINER, is_waited_for=False, engine=engine) if self.request.engine else None
+        needs = [one.needs.get(file.judged or "") for one in file.services.values()]
+        return JudgedService(file.judged, is_waited_for=HEALTHY in needs, engine=engine) if file.judged else None
 
     def _conditions(self) -> list[str]:
         """What exactly was new or cold at each start, and what was not."""
@@ -195,6 +212,19 @@ class ServiceRun(PlainRun):
         else:
             told.append("as they were, so mostly warm: the files of the image in the page cache")
         return [*told, "warm: the engine and its own programs"]
+
+
+def remove_what_is_left(client: Any, run: str) -> None:
+    """All that is left of the run, unless the engine itself is gone: then what was measured is told all the same."""
+    import typer
+
+    from synapse_perf.outside.container_owner import remove_run
+
+    try:
+        remove_run(client, run)
+    except OSError:  # as all errors of the library are
+        told = f"warning: the container engine answers no more; the next service-startup removes what is left of {run}"
+        typer.echo(told, err=True)
 
 
 def _is_a_start(trial: Trial) -> bool:

@@ -101,7 +101,7 @@ class WsRun(PlainRun):
                 "load_rate": request.load_rate,
                 "load_timeout_s": LOAD_PATIENCE_S,
             },
-            samples=request.count + pings + 1,  # the benchmark itself has the last word
+            samples=request.count + pings + 2,  # the benchmark itself has the last word
             timeout_s=self.timeout_s,
         )
         return Arm(name, spec)

@@ -1,11 +1,13 @@
 """Which container engine answers, what does it say of an image, and where do the image's files lie?
 
-Docker, or what speaks its API (podman): the one that DOCKER_HOST names, else the usual socket.
+Docker, or what speaks its API (podman): the one that DOCKER_HOST names, else the first
+of those whose sockets are there.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import stat
 import time
@@ -14,7 +16,15 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 ANSWER_S = 60
-USUAL_HOST = "unix:///var/run/docker.sock"
+CONNECT_S = 5.0
+USUAL_SOCKET = "/var/run/docker.sock"
+# Where an engine listens that belongs to one user: Docker Desktop, Docker and podman without root, and podman with it.
+OTHER_SOCKETS = (
+    "~/.docker/run/docker.sock",
+    "$XDG_RUNTIME_DIR/docker.sock",
+    "$XDG_RUNTIME_DIR/podman/podman.sock",
+    "/run/podman/podman.sock",
+)
 _PYTHON_WORDS = ("python", "uvicorn", "gunicorn", "hypercorn", "granian", "flask", "celery")
 
 
@@ -36,7 +46,12 @@ class ImageFiles(NamedTuple):
 
 def host() -> str:
     """The address of the engine, also for programs that would choose another by themselves."""
-    return os.environ.get("DOCKER_HOST") or USUAL_HOST
+    named = os.environ.get("DOCKER_HOST")
+    if named:
+        return named
+    others = (os.path.expandvars(os.path.expanduser(one)) for one in OTHER_SOCKETS)  # noqa: PTH111 (with variables)
+    found = next((one for one in (USUAL_SOCKET, *others) if os.path.exists(one)), USUAL_SOCKET)  # noqa: PTH110
+    return f"unix://{found}"
 
 
 def connect() -> Any:
@@ -48,7 +63,7 @@ def connect() -> Any:
         raise ContainerEngineMissing(missing, "pip install 'synapse-perf[containers]'") from error
     _check_listening()
     try:
-        client = docker.from_env(timeout=ANSWER_S)
+        client = docker.from_env(timeout=ANSWER_S, environment={**os.environ, "DOCKER_HOST": host()})
         client.ping()
     except docker.errors.DockerException as error:
         remedy = "does a container engine listen there? DOCKER_HOST says where it does"
@@ -70,10 +85,12 @@ def _check_listening() -> None:
             with socket.socket(socket.AF_UNIX) as asked:
                 asked.connect(address.path)
         elif address.scheme == "tcp":
-            socket.create_connection((address.hostname or "127.0.0.1", address.port or 2375), timeout=ANSWER_S).close()
+            socket.create_connection((address.hostname or "127.0.0.1", address.port or 2375), timeout=CONNECT_S).close()
     except OSError as error:
         if isinstance(error, PermissionError):
             remedy = "run as a member of the group docker, or as root"
+        elif shutil.which("podman"):
+            remedy = "start that of podman: systemctl --user start podman.socket; or point DOCKER_HOST at another"
         silent = f"no container engine answers at {host()}: {(error.strerror or str(error)).lower()}"
         raise ContainerEngineMissing(silent, remedy) from error
 

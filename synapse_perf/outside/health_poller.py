@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, urljoin, urlsplit
 
 POLL_S = 0.005
 FINE_UNTIL_S = 2.0  # longer starts are not told to the millisecond,
@@ -23,6 +23,18 @@ POLL_SHARE = 0.01  # but to a share of the time so far
 CONNECT_S = 0.5  # a host that drops packets would hold each question for as long
 IN_A_ROW = 3
 _BODY_BYTES = 1 << 20
+# Why no answer comes, as people are told it.
+CLOSED = "nothing answers there"
+SILENT = "its port is open, and nothing answers"
+NO_HTTP = "what answers there does not speak HTTP"
+_OTHER_NAMES = (62, 64)  # of OpenSSL: the name or the address is another one than the certificate's
+_NEEDS_KEY = "give a health URL that asks for no key or name"
+_REMEDIES = {
+    401: _NEEDS_KEY,
+    403: _NEEDS_KEY,
+    404: "is the path of its health URL right?",
+    405: "is the path of its health URL right?",
+}
 
 
 class Condition(NamedTuple):
@@ -76,39 +88,53 @@ class NotReady(Exception):  # noqa: N818 - says what happened
 
 
 def wait_until_ready(
-    url: str, patience_s: float, condition: Condition | None, has_ended: Callable[[], None], *, takes_html: bool = False
+    url: str,
+    patience_s: float,
+    condition: Condition | None,
+    has_ended: Callable[[], None],
+    *,
+    takes_html: bool = False,
+    note: Callable[[str], None] = lambda _: None,
 ) -> Readiness:
-    """Ask until three answers in a row are good; `has_ended` raises where the service is no more."""
+    """Ask until three answers in a row are good; `has_ended` raises where the service is no more.
+
+    `note` is told what it answers meanwhile, whenever that changes.
+    """
     parts = urlsplit(url)
     began_ns = time.perf_counter_ns()
     deadline_ns = began_ns + int(patience_s * 1e9)
     first_byte_ns = ready_ns = questions = in_a_row = 0
-    last: Answer | None = None
+    last: Answer | str = CLOSED
     while (now_ns := time.perf_counter_ns()) < deadline_ns:
         has_ended()
         answer = ask(parts, min(max((deadline_ns - now_ns) * 1e-9, 0.001), max(patience_s / 2, CONNECT_S)))
         questions += 1
-        if answer is not None:
-            last = answer
+        if isinstance(answer, Answer):
             first_byte_ns = first_byte_ns or answer.first_byte_ns
-            if _is_good(answer, condition, url, takes_html=takes_html):
-                in_a_row += 1
-                ready_ns = ready_ns or answer.ended_ns
-                if in_a_row == IN_A_ROW:
-                    return Readiness(first_byte_ns, ready_ns, answer.ended_ns, questions)
-            else:
-                in_a_row, ready_ns = 0, 0
+        if isinstance(answer, Answer) and _is_good(answer, condition, url, takes_html=takes_html):
+            in_a_row += 1
+            ready_ns = ready_ns or answer.ended_ns
+            if in_a_row == IN_A_ROW:
+                return Readiness(first_byte_ns, ready_ns, answer.ended_ns, questions)
+        else:
+            in_a_row, ready_ns = 0, 0
+        if _said(answer) != _said(last):
+            note(_said(answer))
+        if isinstance(answer, Answer) or isinstance(last, str):
+            last = answer
         so_far_s = (time.perf_counter_ns() - began_ns) * 1e-9
         time.sleep(POLL_S if so_far_s < FINE_UNTIL_S else so_far_s * POLL_SHARE)
     raise _out_of_time(url, patience_s, last, condition)
 
 
-def ask(url: SplitResult, timeout_s: float) -> Answer | None:
-    """One question on a connection of its own; None where nobody answers yet. TLS that cannot work raises NotReady."""
+def ask(url: SplitResult, timeout_s: float) -> Answer | str:
+    """One question on a connection of its own; where no answer comes, why. TLS that cannot work raises NotReady."""
     connection = _connection(url)
+    is_open = False
     try:
         connection.connect()
         assert connection.sock is not None
+        is_open = True
         connection.sock.settimeout(timeout_s)
         connection.request("GET", (url.path or "/") + (f"?{url.query}" if url.query else ""))
         response = connection.getresponse()
@@ -122,14 +148,22 @@ def ask(url: SplitResult, timeout_s: float) -> Answer | None:
             response.getheader("Location", "") or "",
             body,
         )
+    except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
+        return SILENT  # as a container engine, which opens the port before the service is there
     except ssl.SSLCertVerificationError as error:
-        remedy = "give its http:// address, or make its certificate known to this machine"
-        raise NotReady(f"{url.geturl()}: its certificate is not trusted: {error.verify_message}", remedy) from error
+        remedy = "give its http:// address, or make its certificate known: SSL_CERT_FILE=its-certificate.pem"
+        if error.verify_code in _OTHER_NAMES:
+            remedy = "give the URL with the name that its certificate is for"
+        raise NotReady(
+            f"{url.geturl()}: its certificate is not trusted: {error.verify_message.rstrip('.')}", remedy
+        ) from error
     except ssl.SSLError as error:
         reason = error.reason or str(error)
         raise NotReady(f"{url.geturl()}: no secure connection: {reason}", "does it speak http://?") from error
-    except (OSError, http.client.HTTPException):
-        return None
+    except OSError:
+        return SILENT if is_open else CLOSED
+    except http.client.HTTPException:
+        return NO_HTTP
     finally:
         connection.close()
 
@@ -174,13 +208,24 @@ def _is_good(answer: Answer, condition: Condition | None, url: str, *, takes_htm
     return True
 
 
-def _out_of_time(url: str, patience_s: float, last: Answer | None, condition: Condition | None) -> NotReady:
-    told = "nothing answered there"
-    if last is not None:
-        told = f"its last answer was {last.status}{f' to {last.location}' if last.location else ''}"
-        if 200 <= last.status < 300 and condition is not None:
-            told += f", and {condition.place} was not {condition.value}"
-    remedy = "see the log of the service, or give it longer: --ready-timeout"
-    if last is not None and last.location:
+def _out_of_time(url: str, patience_s: float, last: Answer | str, condition: Condition | None) -> NotReady:
+    told, remedy = _said(last), "see the log of the service, or give it longer: --ready-timeout"
+    if isinstance(last, str):
+        remedy = remedy if last == CLOSED else f"does it speak https://? Else {remedy}"
+        return NotReady(f"{url}: not ready after {patience_s:g} s: {told}", remedy, is_timeout=True)
+    if 200 <= last.status < 300 and condition is not None:
+        told += f", and {condition.place} was not {condition.value}"
+    elif last.location and urljoin(url, last.location) == url:
+        remedy = "it sends to itself for ever: give a health URL that answers"
+    elif last.location:
         remedy = "give the address that it sends to as --url, if that is where it tells that it is ready"
-    return NotReady(f"{url}: not ready after {patience_s:g} s: {told}", remedy, is_timeout=True)
+    elif last.status in _REMEDIES:
+        remedy = _REMEDIES[last.status]
+    return NotReady(f"{url}: not ready after {patience_s:g} s: its last answer was {told}", remedy, is_timeout=True)
+
+
+def _said(answer: Answer | str) -> str:
+    """Of an answer its status, and where it sends to."""
+    if isinstance(answer, str):
+        return answer
+    return f"{answer.status}{f' to {answer.location}' if answer.location else ''}"

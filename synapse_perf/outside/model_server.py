@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from urllib.parse import SplitResult, urlsplit
 
 from synapse_perf.outside.process_tree import end_tree, has_group
-from synapse_perf.outside.server_output import Output
+from synapse_perf.outside.server_output import spawned
 
 # Asking costs the server well under a millisecond; between questions lies 0.5 % of the time so far, within bounds.
 POLL_SHARE = 0.005
@@ -42,23 +42,8 @@ class ModelServer:
         self.urls = list(urls)
         self._passed: list[str] = []  # URLs that are not there
         self.headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
-        read_end, write_end = os.pipe()
-        try:
-            self.spawned_ns = time.perf_counter_ns()
-            self.process = subprocess.Popen(
-                list(words),
-                stdin=subprocess.DEVNULL,
-                stdout=write_end,
-                stderr=write_end,
-                env={**os.environ, **env},
-                start_new_session=True,
-            )
-        except BaseException:
-            os.close(read_end)
-            raise
-        finally:
-            os.close(write_end)
-        self.output = Output(read_end)
+        self.spawned_ns = time.perf_counter_ns()
+        self.process, self.output = spawned(words, {**os.environ, **env})
 
     def wait_ready(self, timeout_s: float, note: Callable[[str], None]) -> dict[str, int]:
         """Ask the URL until it answers 2xx; stamps in ns of: port_open, first_answer, ready.

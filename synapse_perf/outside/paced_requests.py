@@ -28,6 +28,7 @@ class Polled(NamedTuple):
     failed: int
     first_error: str
     skipped: int
+    left: int  # that still waited for their answer in the end
 
 
 class HttpCaller:
@@ -45,7 +46,8 @@ class HttpCaller:
         except TimeoutError as error:
             raise ConnectionLost(f"{told}: no answer within {self._timeout_s:g} s", "see the server's log") from error
         except ssl.SSLError as error:
-            raise ConnectionLost(f"{told}: no secure connection: {error.reason or error}") from error
+            remedy = "does it speak http://, or is its certificate unknown here (SSL_CERT_FILE)?"
+            raise ConnectionLost(f"{told}: no secure connection: {error.reason or error}", remedy) from error
         except (ConnectionResetError, BrokenPipeError, *_NO_HTTP) as error:
             raise ConnectionLost(f"{told} does not speak HTTP, or broke off", "give its whole address") from error
         except OSError as error:
@@ -124,11 +126,12 @@ async def poll(url: str, per_s: float, timeout_s: float, until: asyncio.Event) -
             await asyncio.wait_for(until.wait(), max(0.0, left_s))
         except TimeoutError:
             continue
+    left = len(tasks)
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     caller.close()
-    return Polled(took_s, len(errors), errors[0] if errors else "", skipped)
+    return Polled(took_s, len(errors), errors[0] if errors else "", skipped, left)
 
 
 async def _read_body(reader: asyncio.StreamReader, status: int, headers: dict[str, str]) -> bool:

@@ -120,7 +120,8 @@ class ServerFamily:
 
         session = self._leader.pid if self._leader else None
         for process in psutil.process_iter(["environ"]):
-            if (process.info["environ"] or {}).get(MARK) == self.env[MARK] or _session_of(process.pid) == session:
+            is_marked = (process.info["environ"] or {}).get(MARK) == self.env[MARK]
+            if is_marked or (session is not None and _session_of(process.pid) == session):
                 yield process.pid
 
     def _is_there(self, process: psutil.Process) -> bool:

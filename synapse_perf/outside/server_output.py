@@ -1,15 +1,37 @@
-"""What does a child process print, and when? Each line gets the moment at which it arrived."""
+"""What does a child that is started print, and when? Each line gets the moment at which it arrived."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
 import threading
 import time
+from collections.abc import Mapping, Sequence
 
 HEAD_BYTES = 4 << 20  # a load is a few hundred lines; who logs more than this logs requests
 TAIL_BYTES = 64 << 10
 _CHUNK = 1 << 16
+
+
+def spawned(
+    words: Sequence[str], env: Mapping[str, str], stdin: int = subprocess.DEVNULL
+) -> tuple[subprocess.Popen[bytes], Output]:
+    """A child in a process group of its own, and all that it prints, on whichever of its two streams.
+
+    `env` is the whole of its environment. Raises OSError for a program that cannot be started.
+    """
+    read_end, write_end = os.pipe()
+    try:
+        process = subprocess.Popen(
+            list(words), stdin=stdin, stdout=write_end, stderr=write_end, env=dict(env), start_new_session=True
+        )
+    except BaseException:
+        os.close(read_end)
+        raise
+    finally:
+        os.close(write_end)
+    return process, Output(read_end)
 
 
 class Output:

@@ -8,8 +8,9 @@ import time
 from collections.abc import Mapping, Sequence
 
 from synapse_perf.outside.process_tree import end_tree, has_group
-from synapse_perf.outside.server_output import Output
+from synapse_perf.outside.server_output import Output, spawned
 from synapse_perf.outside.started_service import PartMoment, ServiceEnded
+from synapse_perf.samples import Json
 
 
 class StartedCommand:
@@ -28,22 +29,7 @@ class StartedCommand:
 
     def start(self) -> None:
         """Raises OSError for a program that cannot be started."""
-        read_end, write_end = os.pipe()
-        try:
-            self.process = subprocess.Popen(
-                self._words,
-                stdin=subprocess.DEVNULL,
-                stdout=write_end,
-                stderr=write_end,
-                env={**os.environ, **self._env},
-                start_new_session=True,
-            )
-        except BaseException:
-            os.close(read_end)
-            raise
-        finally:
-            os.close(write_end)
-        self._output = Output(read_end)
+        self.process, self._output = spawned(self._words, {**os.environ, **self._env})
         self._spawned_ns = time.perf_counter_ns()
 
     def phases(self) -> dict[str, int]:
@@ -51,6 +37,9 @@ class StartedCommand:
 
     def parts(self) -> Sequence[PartMoment]:
         return ()
+
+    def health_checks(self) -> Mapping[str, Json]:
+        return {}
 
     def check(self) -> None:
         """Raises ServiceEnded where it is no more; a leader that ends well may have left it in the background."""

@@ -7,23 +7,30 @@ and when each container was created and started is what the engine has noted.
 from __future__ import annotations
 
 import contextlib
-import os
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 from synapse_perf.outside.compose_tool import environment, up_words, why
-from synapse_perf.outside.container_engine import clock_ahead_s, whole_microseconds
+from synapse_perf.outside.container_engine import clock_ahead_s
 from synapse_perf.outside.container_owner import COMPOSE_LABELS, remove_run
 from synapse_perf.outside.process_tree import end_tree
-from synapse_perf.outside.server_output import Output
-from synapse_perf.outside.started_container import LAST_LINES, logs_of, why_ended
+from synapse_perf.outside.server_output import Output, spawned
+from synapse_perf.outside.started_container import (
+    LAST_LINES,
+    health_check_of,
+    health_log,
+    logs_of,
+    moment_of,
+    why_ended,
+)
 from synapse_perf.outside.started_service import PartMoment, ServiceEnded
+from synapse_perf.samples import Json
 
 LOOK_NS = 250_000_000  # between looks whether all still run
 UP_ENDS_S = 2.0
+RESTARTS_AT_MOST = 5  # of one container: its restart policy may be how it waits for another, but not for ever
 SERVICE_LABELS = ("com.docker.compose.service", "io.podman.compose.service")
 ONE_OFF = "com.docker.compose.oneoff"
 
@@ -51,6 +58,7 @@ class StartedCompose:
         self._up: subprocess.Popen[bytes] | None = None
         self._said: Output | None = None
         self._looked_ns = 0
+        self._healthy: dict[str, object] = {}
         self._ahead_ns = round(clock_ahead_s(client) * 1e9)
         self._wall_to_clock_ns = time.perf_counter_ns() - time.time_ns()
 
@@ -59,22 +67,7 @@ class StartedCompose:
         return self._up.pid if self._up is not None else None
 
     def start(self) -> None:
-        read_end, write_end = os.pipe()
-        try:
-            self._up = subprocess.Popen(
-                self._words,
-                stdin=subprocess.PIPE,
-                stdout=write_end,
-                stderr=write_end,
-                env=environment(self._env),
-                start_new_session=True,
-            )
-        except BaseException:
-            os.close(read_end)
-            raise
-        finally:
-            os.close(write_end)
-        self._said = Output(read_end)
+        self._up, self._said = spawned(self._words, environment(self._env), subprocess.PIPE)
         assert self._up.stdin is not None
         with contextlib.suppress(BrokenPipeError), self._up.stdin as stdin:  # how it ended, `check` tells
             stdin.write(self._text)
@@ -86,15 +79,20 @@ class StartedCompose:
         if not status and now_ns - self._looked_ns < LOOK_NS:
             return
         self._looked_ns = now_ns
-        states = {name: (identity, self._inspected(identity)["State"]) for name, identity in self._containers()}
-        for name, (identity, state) in states.items():
+        found = {name: (identity, self._inspected(identity)) for name, identity in self._containers()}
+        for name, (identity, inspected) in found.items():
+            state, restarts = inspected["State"], inspected.get("RestartCount") or 0
             ended = why_ended(state)
+            self._first_healthy(name, state)
+            if restarts >= RESTARTS_AT_MOST:
+                last = logs_of(self._client, identity, LAST_LINES)
+                raise ServiceEnded(f"{name} ended {restarts} times before the service was ready", last)
             if ended and (state.get("ExitCode") or state.get("OOMKilled") or name == self._judged):
                 last = logs_of(self._client, identity, LAST_LINES)
                 raise ServiceEnded(f"{name} {ended} before the service was ready", last)
         if status:
             raise ServiceEnded(f"compose cannot start it: {why(self._words_said())}", self._words_said())
-        if status == 0 and not any(state.get("Running") for _, state in states.values()):
+        if status == 0 and not any(inspected["State"].get("Running") for _, inspected in found.values()):
             raise ServiceEnded("no container of the file runs any more", self.last_lines())
 
     def phases(self) -> dict[str, int]:
@@ -108,10 +106,13 @@ class StartedCompose:
             told = self._inspected(identity)
             state = told["State"]
             stamps = {"created": told.get("Created"), "started": state.get("StartedAt")}
-            checks = (state.get("Health") or state.get("Healthcheck") or {}).get("Log") or ()
-            stamps["healthy"] = next((one.get("End") for one in checks if one.get("ExitCode") == 0), None)
+            stamps["healthy"] = self._first_healthy(name, state)
             found += [PartMoment(name, moment, at) for moment, text in stamps.items() if (at := self._moment(text))]
         return sorted(found, key=lambda one: one.at_ns)
+
+    def health_checks(self) -> Mapping[str, Json]:
+        checks = {name: health_check_of(self._inspected(identity)) for name, identity in self._containers()}
+        return {name: check for name, check in checks.items() if check}
 
     def output(self) -> str:
         judged = [identity for name, identity in self._containers() if name == self._judged]
@@ -140,6 +141,11 @@ class StartedCompose:
                     found.append((labels[service], one["Id"]))
         return list(dict(found).items())
 
+    def _first_healthy(self, service: str, state: Mapping[str, Any]) -> object:
+        """When its health check was first answered well; noted as it comes, since the engine keeps the last five."""
+        good = next((one.get("End") for one in health_log(state) if one.get("ExitCode") == 0), None)
+        return self._healthy.setdefault(service, good) if good else self._healthy.get(service)
+
     def _inspected(self, identity: str) -> Mapping[str, Any]:
         import docker
 
@@ -151,13 +157,8 @@ class StartedCompose:
 
     def _moment(self, text: object) -> int | None:
         """What the engine has noted, on the clock of this measurement; None for what has not happened."""
-        if not isinstance(text, str) or text.startswith("0001"):
-            return None
-        try:
-            theirs = datetime.fromisoformat(whole_microseconds(text))
-        except ValueError:
-            return None
-        return round(theirs.timestamp() * 1e9) - self._ahead_ns + self._wall_to_clock_ns
+        theirs_s = moment_of(text)
+        return None if theirs_s is None else round(theirs_s * 1e9) - self._ahead_ns + self._wall_to_clock_ns
 
     def _words_said(self) -> str:
         if self._said is None:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
-from synapse_perf.outside.container_engine import told
+from synapse_perf.outside.container_engine import told, whole_microseconds
 from synapse_perf.outside.container_owner import LABEL, remove_run
 from synapse_perf.outside.started_service import PartMoment, ServiceEnded
+from synapse_perf.samples import Json
 
 LOOK_NS = 50_000_000  # between looks whether it still runs: each costs the engine some milliseconds
 LAST_LINES = 20
+THE_CONTAINER = "the container"
 # What ends at once, and whether it needs the engine's own first process: that one is there in an image with no shell.
 EMPTY_COMMANDS = ((["/sbin/docker-init", "--version"], True), (["true"], False))
 
@@ -68,6 +71,10 @@ class StartedContainer:
     def parts(self) -> Sequence[PartMoment]:
         return ()
 
+    def health_checks(self) -> Mapping[str, Json]:
+        check = health_check_of(self._client.api.inspect_container(self._container.id))
+        return {THE_CONTAINER: check} if check else {}
+
     def check(self) -> None:
         now_ns = time.perf_counter_ns()
         if now_ns - self._looked_ns < LOOK_NS:
@@ -96,6 +103,32 @@ def why_ended(state: Mapping[str, Any]) -> str:
     if state.get("OOMKilled"):
         return "ended for want of memory"
     return f"ended with status {state.get('ExitCode')}"
+
+
+def health_check_of(inspected: Mapping[str, Any]) -> Json:
+    """How its engine asks it for its health, in seconds, and what that took each time; None where it does not."""
+    check = (inspected.get("Config") or {}).get("Healthcheck") or {}
+    if not check or "NONE" in (check.get("Test") or ()):
+        return None
+    settings = (("interval_s", "Interval"), ("start_period_s", "StartPeriod"), ("start_interval_s", "StartInterval"))
+    seconds: dict[str, Json] = {name: (check.get(key) or 0) / 1e9 for name, key in settings}
+    spans = [(moment_of(one.get("Start")), moment_of(one.get("End"))) for one in health_log(inspected["State"])]
+    return {**seconds, "took_s": [ended - began for began, ended in spans if began is not None and ended is not None]}
+
+
+def health_log(state: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """The last answers of the health check of a container; podman has had another name for it."""
+    return (state.get("Health") or state.get("Healthcheck") or {}).get("Log") or ()
+
+
+def moment_of(text: object) -> float | None:
+    """What the engine has noted, in seconds of its clock; None for what has not happened."""
+    if not isinstance(text, str) or text.startswith("0001"):
+        return None
+    try:
+        return datetime.fromisoformat(whole_microseconds(text)).timestamp()
+    except ValueError:
+        return None
 
 
 def logs_of(client: Any, identity: str, lines: int | str = "all") -> str:

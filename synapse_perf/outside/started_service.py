@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
+
+from synapse_perf.samples import Json
 
 
 class ServiceEnded(Exception):  # noqa: N818 - says what happened
@@ -39,6 +41,9 @@ class StartedService(Protocol):
         """The ends of the phases of the start itself, in order, once it is ready."""
 
     def parts(self) -> Sequence[PartMoment]: ...
+
+    def health_checks(self) -> Mapping[str, Json]:
+        """By service, of those that the container engine asks for their health: how often, and what that took."""
 
     def output(self) -> str:
         """What it has said until now."""

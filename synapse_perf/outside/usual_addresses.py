@@ -36,7 +36,7 @@ def _kind(url: str) -> str | None:
         answer = ask(urlsplit(url), _PATIENCE_S)
     except NotReady:
         return None
-    if answer is None or not 200 <= answer.status < 300:
+    if isinstance(answer, str) or not 200 <= answer.status < 300:
         return None
     is_page = "html" in answer.content_type or answer.body.lstrip()[:15].lower().startswith((b"<!doctype", b"<html"))
     return "page" if is_page else "data"

@@ -117,8 +117,13 @@ def _why_not(url: str, error: Exception, made: int, timeout_s: float) -> Connect
     if name.startswith("Invalid") or name in ("SecurityError", "NegotiationError", "ProtocolError"):
         cause = error.__cause__ or error
         return ConnectionLost(f"{url} does not speak WebSocket{after}: {cause or type(cause).__name__}", WHOLE_ADDRESS)
+    if isinstance(error, ssl.SSLCertVerificationError):
+        remedy = "make its certificate known: SSL_CERT_FILE=its-certificate.pem"
+        return ConnectionLost(f"{url}{after}: its certificate is not trusted: {error.verify_message}", remedy)
     if isinstance(error, ssl.SSLError):
         return ConnectionLost(f"{url}: no secure connection{after}: {error.reason or error}", "is it a ws:// server?")
+    if isinstance(error, OSError) and error.errno is None and url.startswith("wss"):  # it broke off within TLS
+        return ConnectionLost(f"{url}: no secure connection{after}: the server ended it", "is it a ws:// server?")
     if isinstance(error, OSError):
         return ConnectionLost(f"nothing answers at {url}{after}: {reason_of(error)}", "start the server")
     return ConnectionLost(f"{url}: {name}: {error}{after}", "see the server's log")

@@ -27,6 +27,7 @@ def ws_sections(result: Result) -> Document:
         verdict_section(result, _figures(cases)),
         latency_section(result, cases),
         _carrying_section(cases),
+        _polled_section(result, cases),
         _distribution_section(cases),
         disconnects_section(result),
         findings_section(result),
@@ -44,10 +45,12 @@ def _figures(cases: list[WsCase]) -> list[str]:
         return []
     worst = max(cases, key=lambda case: percentile(case.latency, 0.95))
     p95_s = percentile(worst.latency, 0.95)
-    beside = (
-        f", of which the protocol's own ping has {format_duration(percentile(worst.ping, 0.95))}" if worst.ping else ""
-    )
+    ping_s = percentile(worst.ping, 0.95) if worst.ping else None
+    beside = f", and of the protocol's own pings within {format_duration(ping_s)}" if ping_s is not None else ""
     of = f" (the worst of {len(cases)} cases)" if len(cases) > 1 else ""
+    count = len(pooled(worst.latency))
+    if worst.lost * 20 > count:
+        return [f"{worst.lost} of {count} messages got no answer: {worst.name}{of}."]
     return [f"19 of 20 messages were answered within {format_duration(p95_s)}{beside}: {worst.name}{of}."]
 
 
@@ -80,6 +83,32 @@ def _carrying_row(case: WsCase) -> Row:
         format_duration(quantile(late, 0.99)) if late else "none",
     )
     return Row((Cell(case.name), *map(Cell, texts)))
+
+
+def _polled_section(result: Result, cases: list[WsCase]) -> Section | None:
+    """How the URL itself answered that was polled beside the messages."""
+    polled = [(case, case.polls) for case in cases if case.polls is not None]
+    if not polled:
+        return None
+    columns = (
+        Column("case"),
+        *(Column(name, "right") for name in ("answers", "p50", "p95", "worst", "failed", "open")),
+    )
+    rows = []
+    for case, polls in polled:
+        samples = pooled(polls)
+        texts = (
+            str(len(samples)),
+            *(format_duration(quantile(samples, share)) for share in (0.5, 0.95, 1.0)),
+            *(f"{sum(fact_values(polls, name)):g}" for name in ("failed", "left")),
+        )
+        rows.append(Row((Cell(case.name), *map(Cell, texts))))
+    url, rate = result.workload.get("load_url"), result.workload.get("load_rate_per_s")
+    told = (
+        f"GET {url}{f', {rate:g} times a second' if isinstance(rate, int | float) else ''}: from its request until the "
+        "whole answer. Open: none yet when the messages were over."
+    )
+    return Section("The polled URL", (Table(columns, tuple(rows)), Paragraph(told, "quiet")))
 
 
 def _distribution_section(cases: list[WsCase]) -> Section | None:

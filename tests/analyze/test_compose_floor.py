@@ -12,6 +12,7 @@ from synapse_perf.analyze.compose_floor import (
     HEALTHY,
     ComposeService,
     HealthCheck,
+    checks_to_edit,
     floor_of,
     highest_floor,
     with_start_intervals,
@@ -43,10 +44,29 @@ def test_an_engine_that_asks_more_often_while_a_service_starts_does_so_in_its_st
 
 
 def test_the_edits_leave_a_quarter_of_a_second_for_each_wait() -> None:
-    edited = with_start_intervals(chain(), floor_of(chain(), "web", 20))
+    edits = checks_to_edit(chain(), floor_of(chain(), "web", 20), 20)
+    edited = with_start_intervals(chain(), edits)
+
+    assert edits == ("cache", "api", "db")  # the longest path first, and db, whose path would be left
 
     assert floor_of(edited, "web", 25).start_s == 0.5
     assert edited["mail"] == chain()["mail"]  # nobody waits for its health
+
+
+def test_a_check_that_is_quick_already_and_one_on_no_path_are_not_edited() -> None:
+    services = {
+        **chain(),
+        "db": ComposeService(HealthCheck(12.0, 60.0, 0.25)),
+        "other": ComposeService(HealthCheck(9.0)),
+    }
+    services["log"] = ComposeService(needs={"other": HEALTHY})
+
+    assert checks_to_edit(services, floor_of(services, "web", 25), 25) == ("cache", "api")
+    assert checks_to_edit(services, floor_of(services, "web", 20), 20) == (
+        "cache",
+        "api",
+        "db",
+    )  # it heeds no such thing
 
 
 def test_a_file_without_waits_has_no_floor() -> None:
@@ -98,3 +118,14 @@ def test_the_floor_is_the_longest_of_all_paths_and_its_waits_add_up_to_it(
         floor = floor_of(services, name, engine)
         assert floor.start_s == walked(services, name, engine)
         assert sum(wait.first_probe_s for wait in floor.path) == floor.start_s
+
+
+@given(graphs(), st.sampled_from([20, 25]))
+def test_the_edits_leave_no_longer_wait_on_any_path(services: dict[str, ComposeService], engine: int) -> None:
+    for name in services:
+        floor = floor_of(services, name, engine)
+        edits = checks_to_edit(services, floor, engine)
+        after = floor_of(with_start_intervals(services, edits), name, 25)
+        assert all(wait.first_probe_s <= 0.25 for wait in after.path)
+        for wait in floor.path:
+            assert wait.service in edits or wait.first_probe_s <= 0.25

@@ -10,7 +10,9 @@ from synapse_perf.model import Metric, Trial, TrialSpec
 from tests.analyze.trials import single
 
 LIMIT_S = 5.0
-FLOOR = FloorCase(Floor("web", 25.0, (Wait("db", 15.0), Wait("api", 10.0))), Floor("web", 0.5, ()), 20)
+FLOOR = FloorCase(
+    Floor("web", 25.0, (Wait("db", 15.0), Wait("api", 10.0))), ("db", "api", "cache"), Floor("web", 0.5, ()), 20
+)
 
 
 def start(total: float, started: str = "container", **phases: float) -> list[Metric]:
@@ -29,6 +31,7 @@ def timed(imports_s: float, start_s: float, interpreters: int = 1) -> list[Trial
         "modules": 900,
         "interpreters": interpreters,
         "start_s": start_s,
+        "importers": {"torch": "app.search > transformers"},
     }
     return [Trial(TrialSpec("service_startup", "imports timed", {}, {}), 1, (), 9.0, facts={"imports": told})]
 
@@ -63,16 +66,18 @@ def test_waiting_for_health_checks_is_told_with_its_path_and_what_the_edits_give
     one = found(start(27.3, "compose", create=25.5, first_byte=1.8), case=FLOOR)["health-check-floor"]
 
     assert one.severity == "high"
-    assert "web cannot start before 25 s" in one.cause
+    assert "Service web cannot start before 25 s" in one.cause
     assert "the health checks of db (15 s) and api (10 s)" in one.cause
     assert one.gain is not None
     assert (one.gain.value, one.gain.measured) == (24.5, False)
-    assert "start_interval: 250ms" in one.change
+    assert (
+        "in the healthcheck of db, api and cache: start_interval: 250ms" in one.change
+    )  # of all that are to be edited
     assert "version 25" in one.change
 
 
 def test_waits_that_hardly_count_are_no_finding() -> None:
-    short = FloorCase(Floor("web", 1.0, (Wait("db", 1.0),)), Floor("web", 0.25, ()), 20)
+    short = FloorCase(Floor("web", 1.0, (Wait("db", 1.0),)), ("db",), Floor("web", 0.25, ()), 20)
 
     assert "health-check-floor" not in found(start(8.0, "compose", create=1.1), case=short)
 
@@ -83,6 +88,8 @@ def test_imports_are_told_with_the_packages_that_take_longest() -> None:
     assert one.severity == "medium"
     assert one.cause.startswith("70 % of the start are imports of Python; the longest by package: torch 3.9 s, sklearn")
     assert "import torch where it is first needed" in one.change
+    assert one.change.endswith("it comes through app.search > transformers")
+    assert one.evidence["imported_through"] == "app.search > transformers"
 
 
 def test_few_imports_are_a_note_and_those_of_several_interpreters_are_never_more_than_all() -> None:

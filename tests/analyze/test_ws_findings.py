@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
 
 from synapse_perf.analyze.summary import summarize
 from synapse_perf.analyze.ws_cases import cases_of
 from synapse_perf.analyze.ws_findings import longest_stall, ws_findings
-from synapse_perf.analyze.ws_lateness import judged_by_sender
+from synapse_perf.analyze.ws_lateness import judged_by_sender, told_trouble
 from synapse_perf.model import Check, CheckStatus, Fact, Metric, Sample, Trial, TrialRecord, TrialSpec
 
 LIMIT_S = 0.05
@@ -123,3 +126,31 @@ def test_a_refused_check_says_by_how_much_the_sender_was_late() -> None:
     judged = judged_by_sender(check(metric([0.1]), "fail"), trials(0.02, 0.001))
 
     assert "late in 1 of 2 processes, by 20.0 ms (99th percentile; 10.0 ms is allowed)" in judged.reason
+
+
+# --- the URL that is polled beside the messages -----------------------------------------------------------------------
+
+
+def test_how_the_polled_url_answers_is_part_of_the_evidence() -> None:
+    metrics, checks = under_load(0.09)
+    answers = replace(metrics[1], name="polled_latency", trials=(TrialRecord("", 1, (0.11, 0.12), {}),))
+    (found,) = ws_findings([*metrics, answers], checks, "http://h/resources")
+
+    assert found.evidence["answer_of_the_polled_p95_s"] == pytest.approx(0.12, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("answers", "failed", "expected"),
+    [
+        (20, 0, []),
+        (0, 0, ["polled: no poll was answered before the messages were over"]),
+        (18, 2, ["polled: 2 of 20 polls failed (GET /a answers 500)"]),
+    ],
+)
+def test_polls_without_an_answer_are_told(answers: int, failed: int, expected: list[str]) -> None:
+    load = {"answers": answers, "failed": failed, "error": "GET /a answers 500" if failed else "", "skipped": 0}
+    trial = Trial(
+        TrialSpec("ws_latency", "polled", {}, {}), 1, (), 1.0, {"lateness_s": [], "load": {**load, "left": 1}}
+    )
+
+    assert told_trouble([trial]) == expected

@@ -10,13 +10,16 @@ import socket
 import statistics
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from synapse_perf.host.counters import snapshot
 from synapse_perf.outside.health_poller import wait_until_ready
 from synapse_perf.outside.started_command import StartedCommand
 
 PORT_S, HEALTH_S, WITHIN_S, STARTS = 0.4, 0.6, 0.010, 6
+WAITED_S, ATTEMPTS = 0.05, 40  # of the second that counts the poller itself has waited so little for a processor
 APP = """
 import json, socket, sys, time
 
@@ -39,8 +42,15 @@ while True:
 """
 
 
-def start(folder: Path) -> tuple[float, float]:
+class Start(NamedTuple):
     """Seconds by which the first byte and the readiness were seen later than the service has noted them."""
+
+    port_s: float
+    health_s: float
+    waited_s: float  # by the poller, for a processor
+
+
+def start(folder: Path) -> Start:
     app, stamps = folder / "app.py", folder / "stamps.json"
     app.write_text(APP)
     with socket.socket() as free:
@@ -50,19 +60,37 @@ def start(folder: Path) -> tuple[float, float]:
     service = StartedCommand(words, {})
     try:
         service.start()
+        waited_s = snapshot().run_queue_s or 0.0
         ready = wait_until_ready(f"http://127.0.0.1:{port}/health", 60.0, None, service.check)
+        waited_s = (snapshot().run_queue_s or 0.0) - waited_s
     finally:
         service.remove()
     open_ns, healthy_ns = json.loads(stamps.read_text())
-    return (ready.first_byte_ns - open_ns) * 1e-9, (ready.ready_ns - healthy_ns) * 1e-9
+    return Start((ready.first_byte_ns - open_ns) * 1e-9, (ready.ready_ns - healthy_ns) * 1e-9, waited_s)
+
+
+def undisturbed(folder: Path) -> list[Start]:
+    """As many starts as are asked for, on whatever machine gives them."""
+    found: list[Start] = []
+    for _ in range(ATTEMPTS):
+        one = start(folder)
+        assert min(one.port_s, one.health_s) >= 0  # seen before it was so
+        if one.waited_s <= WAITED_S:
+            found.append(one)
+        if len(found) == STARTS:
+            break
+    return found
 
 
 def test_known_delays_come_back(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
-    found = benchmark.pedantic(lambda: [start(tmp_path) for _ in range(STARTS)], rounds=1)
+    found = benchmark.pedantic(lambda: undisturbed(tmp_path), rounds=1)
 
-    for name, errors_s in zip(("port delay", "health delay"), zip(*found, strict=True), strict=True):
+    assert len(found) == STARTS, f"this machine is too busy to tell: {len(found)} of {ATTEMPTS} starts were undisturbed"
+    for name, errors_s in (
+        ("port delay", [one.port_s for one in found]),
+        ("health delay", [one.health_s for one in found]),
+    ):
         low, middle, high = (f"{of(errors_s) * 1e3:.1f}" for of in (min, statistics.median, max))
         told = f"{name}: seen {middle} ms ({low} to {high}) after the service noted it, {STARTS} starts"
         sys.stdout.write(f"\n{told}\n")
-        assert min(errors_s) >= 0  # not before it was so
         assert statistics.median(errors_s) <= WITHIN_S, told

@@ -13,7 +13,7 @@ from synapse_perf.analyze.summary import quantile
 from synapse_perf.measure.register import Register
 from synapse_perf.measure.runner import run_trial
 from synapse_perf.model import Trial, TrialSpec
-from tests.bench.pairs import paired_ratio
+from tests.bench.pairs import KeptRatios, paired_ratio
 from tests.outside.websocket_servers import websocket_server
 
 BARE = Path(__file__).with_name("bare_websocket.py")
@@ -66,7 +66,8 @@ def test_a_message_takes_as_long_as_with_a_bare_client(benchmark: BenchmarkFixtu
 
     def compare() -> None:
         with websocket_server("echo") as url:
-            ratio = paired_ratio(lambda: sent_to_received_s(url, register), lambda: bare_s(url), most=150)
+            kept = KeptRatios("websocket")
+            ratio = paired_ratio(lambda: sent_to_received_s(url, register), lambda: bare_s(url), most=150, kept=kept)
         sys.stdout.write(f"\nsend to receive against a bare client: {ratio}\n")
         benchmark.extra_info |= {"ratio": ratio.median, "low": ratio.low, "high": ratio.high, "pairs": ratio.pairs}
         assert ratio.is_known_well, f"this machine is too noisy to tell: {ratio}"

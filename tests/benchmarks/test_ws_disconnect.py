@@ -44,9 +44,9 @@ def counts(trial: Trial) -> dict[tuple[str, str], list[int]]:
     return found
 
 
-@pytest.mark.parametrize(("every", "kept"), [(1, 10), (5, 2), (10, 1)])
+@pytest.mark.parametrize(("every", "kept"), [(1, 10), (10, 1)])
 def test_each_client_that_is_kept_is_counted(tmp_path: Path, every: int, kept: int) -> None:
-    """Of any ten clients in a row, ten, two or one, each by one descriptor, which is a socket."""
+    """Of any ten clients in a row, all or one, each by one descriptor, which is a socket."""
     with websocket_server("leaking", every) as url:
         trial = left_by(tmp_path, url, server_of(url))
 

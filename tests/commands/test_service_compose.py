@@ -9,7 +9,14 @@ import docker
 import pytest
 import yaml
 
-from synapse_perf.analyze.compose_floor import HEALTHY, ComposeService, HealthCheck, floor_of, with_start_intervals
+from synapse_perf.analyze.compose_floor import (
+    HEALTHY,
+    ComposeService,
+    HealthCheck,
+    checks_to_edit,
+    floor_of,
+    with_start_intervals,
+)
 from synapse_perf.commands import service_compose
 from synapse_perf.errors import InputError
 
@@ -76,7 +83,9 @@ def test_the_front_end_of_the_engine_cannot_start_sooner(
     assert floor_of(file.services, "synapse_core", file.engine).start_s == core_s
     floor = floor_of(file.services, "synapse_frontend", file.engine)
     assert floor.start_s == frontend_s
-    assert floor_of(with_start_intervals(file.services, floor), "synapse_frontend", 25).start_s == 0.5
+    edits = checks_to_edit(file.services, floor, file.engine)
+    assert set(edits) == {"synapse_redis", "synapse_recall", "synapse_host_api", "synapse_core"}
+    assert floor_of(with_start_intervals(file.services, edits), "synapse_frontend", 25).start_s == 0.5
 
 
 @pytest.mark.parametrize(("url", "judged"), [("http://127.0.0.1:8000/health", "synapse_core"), ("http://h:1/", None)])

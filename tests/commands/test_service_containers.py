@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from synapse_perf.analyze.collect import metrics_of
 from synapse_perf.commands.options import CommonOptions
 from synapse_perf.commands.service_options import ServiceOptions
 from synapse_perf.commands.service_request import ServiceRequest, service_request
@@ -163,7 +164,7 @@ def test_an_image_that_is_not_here_is_told_before_anything_is_started(ask: Ask) 
 def test_an_engine_that_does_not_run_is_told_in_a_line(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", address)
     with pytest.raises(InputError, match=f"no container engine answers at {address}: ") as caught:
-        service_request(ServiceOptions(image="x", url="http://127.0.0.1:1/"), ServiceStartupSettings())
+        service_request(ServiceOptions(image="x", network="host", url="http://127.0.0.1:1/"), ServiceStartupSettings())
 
     assert len(caught.value.message) < 110
     assert "DOCKER_HOST" in caught.value.remedy
@@ -192,7 +193,8 @@ QUICK = "healthcheck: {test: [CMD, 'true'], interval: 500ms}"
 
 def test_a_compose_file_is_started_in_its_order(ask: Ask, measured: Any, tmp_path: Path, port: int) -> None:
     request = ask(compose=compose(tmp_path, port, health=QUICK), service="app")
-    found = values(measured(request, "compose"))
+    trial = measured(request, "compose")
+    found = values(trial)
 
     assert list(found)[:5] == ["service_startup_time", "create", "start", "first_byte", "ready"]
     assert found["db created"] <= found["db started"] <= found["db healthy"] <= found["app created"]
@@ -209,6 +211,24 @@ def test_a_compose_file_is_started_in_its_order(ask: Ask, measured: Any, tmp_pat
     }
 
 
+def test_a_health_check_that_runs_for_much_of_the_time_is_found(
+    ask: Ask, measured: Any, tmp_path: Path, port: int
+) -> None:
+    """A tenth of a second in each quarter of one, of a service beside the one that is judged."""
+    busy = "healthcheck: {test: [CMD, sleep, '0.1'], interval: 250ms}"
+    request = ask("DELAY=1.2", compose=compose(tmp_path, port, health=busy), service="app")
+    trial = measured(request, "compose")
+
+    run = ServiceRun(Profile("found"), request, CommonOptions())
+    (found,) = [
+        one for one in run.findings(metrics_of([trial], run.definitions), [trial]) if one.id == "health-check-often"
+    ]
+    assert found.evidence["service"] == "db"
+    assert found.evidence["interval_s"] == 0.25
+    assert found.evidence["least_s"] >= 0.1
+    assert found.evidence["checks"] >= 3
+
+
 def test_a_service_of_a_compose_file_that_ends_is_told_with_its_last_words(
     ask: Ask, measured: Any, tmp_path: Path, port: int
 ) -> None:
@@ -216,6 +236,18 @@ def test_a_service_of_a_compose_file_that_ends_is_told_with_its_last_words(
     message, detail = failure_of(measured(request, "compose"))
 
     assert message == "app ended with status 3 before the service was ready"
+    assert "no database" in detail
+
+
+def test_a_service_that_is_started_again_and_again_is_told_before_its_time_is_over(
+    ask: Ask, measured: Any, tmp_path: Path, port: int
+) -> None:
+    """A restart policy may be how it waits for another, but not for ever."""
+    path = compose(tmp_path, port, more="restart: always", health="healthcheck: {disable: true}")
+    Path(path).write_text(Path(path).read_text().replace("service_healthy", "service_started"))
+    message, detail = failure_of(measured(ask("ENDS=3", compose=path, ready_timeout="1h"), "compose"))
+
+    assert message == "app ended 5 times before the service was ready"
     assert "no database" in detail
 
 

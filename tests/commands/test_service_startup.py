@@ -12,10 +12,13 @@ from typing import Any
 
 import psutil
 import pytest
+import requests
 
 from synapse_perf.commands.service_options import ServiceOptions
 from synapse_perf.commands.service_request import service_request, with_settings
+from synapse_perf.commands.service_run import remove_what_is_left
 from synapse_perf.errors import InputError
+from synapse_perf.outside import container_owner
 from synapse_perf.profiles import ServiceStartupSettings, load_profile
 
 APP = """
@@ -132,6 +135,10 @@ def test_a_port_that_is_taken_is_told_before_anything_is_started(program: Any, p
         ({"command": "true", "url": URL, "cold": True}, "--cold is for --image or --compose"),
         ({"image": "x", "url": URL, "service": "db"}, "--service is for --compose"),
         ({"command": "true", "url": URL, "ready_timeout": "soon"}, "soon"),
+        ({"command": "true", "url": URL, "ready_timeout": "0s"}, "no time at all"),
+        ({"image": "x", "url": URL, "publish": ["99999:80"]}, "no PORT:PORT"),
+        ({"image": "x", "url": URL}, "no port of it is published"),
+        ({"image": "x", "url": URL, "publish": ["8000:80", "8001:81"]}, "only 8000, 8001 is published"),
     ],
 )
 def test_wrong_input_is_told(options: dict[str, Any], words: str) -> None:
@@ -169,3 +176,19 @@ def test_a_dry_run_starts_nothing(program: Any) -> None:
 
     assert told.returncode == 0
     assert "imports timed" in told.stdout
+
+
+def test_an_engine_that_is_gone_in_the_end_costs_no_result(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def gone(*_: object) -> int:
+        raise requests.exceptions.ConnectionError
+
+    monkeypatch.setattr(container_owner, "remove_run", gone)
+    remove_what_is_left(None, "synapse-perf-0-1")
+
+    told = capsys.readouterr().err
+    assert told == (
+        "warning: the container engine answers no more; "
+        "the next service-startup removes what is left of synapse-perf-0-1\n"
+    )

@@ -52,7 +52,7 @@ def words(text: str) -> str:
 def test_each_message_counts_and_nothing_is_lost(program: Any) -> None:
     """Three processes of each case decide a percentile; no mode is given, and it is found out."""
     with websocket_server("echo") as url:
-        told, result = program(url, "--trials", "3", "--messages", "30", "--connections", "1,5", "--max-time", "10s")
+        told, result = program(url, "--trials", "3", "--messages", "30", "--connections", "1,5", "--max-time", "6s")
 
     assert told.returncode in (0, BUSY), told.stderr
     assert result["workload"]["mode"] == "echo"
@@ -68,111 +68,26 @@ def test_each_message_counts_and_nothing_is_lost(program: Any) -> None:
     assert "Phases of the load" not in told.stdout
 
 
-def test_a_stall_of_the_server_is_in_the_tail_and_named(program: Any) -> None:
-    """300 ms at 100 a second: about 30 messages wait for the rest of it, which a client that waits would not send."""
-    with websocket_server("echo", 60) as url:
-        _, result = program(url, *SHORT, "--messages", "100")
-
-    samples = sorted(metric(result)["trials"][0]["samples"])
-    assert sum(sample > 0.1 for sample in samples) >= 15
-    assert samples[-1] > 0.25
-    stall = finding(result, "websocket-stall")
-    assert stall is not None
-    assert stall["evidence"]["longest_s"] > 0.25
-    assert stall["evidence"]["messages"] >= 15
-
-
-def test_a_client_that_waits_hides_the_same_stall() -> None:
-    """The independent comparison: it sends the next message when it has the answer to the last."""
-    import time
-
-    from websockets.sync.client import connect
-
-    took_s = []
-    with websocket_server("echo", 60) as url, connect(url, compression=None) as connection:
-        for number in range(100):
-            began_s = time.perf_counter()
-            connection.send(str(number))
-            connection.recv()
-            took_s.append(time.perf_counter() - began_s)
-
-    assert sum(one > 0.1 for one in took_s) <= 3  # one, and what a crowded machine adds
-    assert max(took_s) > 0.25
-
-
-def test_a_message_without_an_answer_counts_as_late_and_is_told(program: Any) -> None:
-    with websocket_server("echo", 0, 60) as url:
-        told, result = program(url, *SHORT, "--messages", "60")
-
-    assert max(metric(result)["trials"][0]["samples"]) == 2.0
-    assert any("1 of 60 messages got no answer" in warning for warning in result["warnings"])
-    assert finding(result, "websocket-messages-lost") is not None
-    assert "1 of 60 messages got no answer" in words(told.stdout)
-
-
-def test_a_lost_message_is_over_any_limit(program: Any) -> None:
-    with websocket_server("echo", 0, 40) as url:
-        _, result = program(url, *SHORT, "--messages", "40", "--target", "websocket-latency<3s")
-
-    assert max(metric(result)["trials"][0]["samples"]) == 6.0
-
-
-def test_pings_are_answered_by_the_protocol(program: Any) -> None:
-    with websocket_server("silent") as url:
-        _, result = program(url, *SHORT, "--messages", "30", "--mode", "ping")
-
-    assert metric(result)["labels"]["mode"] == "ping"
-    assert metric(result)["summary"]["count"] == 30
-    assert max(metric(result)["trials"][0]["samples"]) < 2.0
-
-
-def test_binary_answers_are_answers(program: Any) -> None:
-    with websocket_server("binary") as url:
-        _, result = program(url, *SHORT, "--messages", "20")
-
-    assert not any(metric(result)["trials"][0]["facts"]["is_lost"])
-
-
-def test_a_server_that_never_is_quiet_is_told(program: Any) -> None:
-    with websocket_server("talking") as url:
-        _, result = program(url, *SHORT, "--messages", "20")
-
-    assert any("never stops sending by itself" in warning for warning in result["warnings"])
-    assert not any(metric(result)["trials"][0]["facts"]["is_lost"])
-
-
 # --- events ----------------------------------------------------------------------------------------------------------
 
 
-def test_an_event_counts_when_it_has_come_to_the_last_connection(program: Any) -> None:
-    """After 100 events of the past; the first and the middle arrival are told beside it."""
-    with event_engine() as engine:
-        told, result = program(
-            engine.events, "--trigger", engine.trigger, *SHORT, "--messages", "20", "--connections", "4", "--rate", "50"
-        )
-
-    assert result["workload"]["mode"] == "event"
-    (trial,) = metric(result)["trials"]
-    assert len(trial["samples"]) == 20
-    assert not any(trial["facts"]["is_lost"])
-    pairs = zip(trial["facts"]["first_s"], trial["facts"]["middle_s"], trial["samples"], strict=True)
-    assert all(first <= middle <= last for first, middle, last in pairs)
-    assert "to the first of 4 connections" in words(told.stdout)
-
-
 def test_a_loop_that_another_url_blocks_is_seen_under_load_alone(program: Any) -> None:
-    """60 ms in every 100: most messages wait, and pings wait with them."""
-    with event_engine(0.06) as engine:
+    """250 ms in every 500: half of the messages wait, pings wait with them, and the limit is far from either case."""
+    with event_engine(0.25) as engine:
         told, result = program(
-            *(engine.events, "--trigger", engine.trigger, "--load-url", engine.resources, "--load-rate", "10"),
-            *("--trials", "3", "--messages", "20", "--rate", "40", "--max-time", "14s"),
-            *("--target", "websocket-latency<40ms"),
+            *(engine.events, "--trigger", engine.trigger, "--load-url", engine.resources, "--load-rate", "2"),
+            *("--trials", "3", "--messages", "40", "--rate", "80", "--max-time", "12s"),
+            *("--target", "websocket-latency<120ms"),
         )
 
+    polls = metric(result, "polled_latency")
+    assert polls["labels"]["load"] == "polled"
+    assert min(polls["trials"][0]["samples"]) >= 0.25  # it blocks for so long
+    assert "The polled URL" in told.stdout
     checks = {"polled" if "load=polled" in one["metric"] else "idle": one for one in result["checks"]}
     assert set(checks) == {"idle", "polled"}
     assert checks["polled"]["observed"] > checks["idle"]["observed"]
-    if told.returncode == BUSY:
+    if told.returncode == BUSY or checks["idle"]["status"] != "pass":
         return  # this machine was too crowded to judge either
     blocked = finding(result, "websocket-blocked-under-load")
     assert blocked is not None
@@ -193,7 +108,7 @@ def left(result: dict[str, Any]) -> dict[tuple[str, str], int]:
 
 def test_clients_that_are_kept_after_an_abrupt_end_alone(program: Any) -> None:
     with websocket_server("leaking-abrupt") as url:
-        told, result = program(url, "--trials", "1", "--messages", "10", "--max-time", "8s")
+        told, result = program(url, "--trials", "1", "--messages", "10", "--max-time", "3s")
 
     expected = {"close": 0, "drop": 20, "reset": 20}
     assert left(result) == {(way, held): n for way, n in expected.items() for held in ("sockets", "descriptors")}

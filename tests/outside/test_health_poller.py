@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import http.server
+import itertools
+import socket
 import ssl
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,7 @@ from synapse_perf.outside.health_poller import Condition, NotReady, Readiness, i
 
 Told = tuple[int, dict[str, str], bytes]
 JSON = {"Content-Type": "application/json"}
-PATIENCE_S = 0.4
+PATIENCE_S, SHORT_S = 30.0, 0.4  # with what is ready sooner or later, and with what never is
 
 
 @contextmanager
@@ -54,8 +56,10 @@ def serving(tell: Callable[[int], Told], tls: ssl.SSLContext | None = None) -> I
             thread.join()
 
 
-def ready(url: str, condition: Condition | None = None, *, takes_html: bool = False) -> Readiness:
-    return wait_until_ready(url, PATIENCE_S, condition, lambda: None, takes_html=takes_html)
+def ready(
+    url: str, condition: Condition | None = None, *, patience_s: float = PATIENCE_S, takes_html: bool = False
+) -> Readiness:
+    return wait_until_ready(url, patience_s, condition, lambda: None, takes_html=takes_html)
 
 
 def test_three_good_answers_in_a_row_are_waited_for_and_the_first_of_them_counts() -> None:
@@ -81,20 +85,27 @@ def test_a_condition_on_the_body_is_met(condition: Condition, body: bytes) -> No
 
 
 @pytest.mark.parametrize(
-    ("told", "condition", "words"),
+    ("told", "condition", "words", "remedy"),
     [
-        ((302, {"Location": "/health"}, b""), None, "its last answer was 302 to /health"),
-        ((503, JSON, b""), None, "its last answer was 503"),
-        ((200, JSON, b'{"db": "down"}'), Condition("db", "up"), "200, and db was not up"),
-        ((200, {"Content-Type": "text/html; charset=utf-8"}, b"<html>"), None, "200 with an HTML page"),
+        ((302, {"Location": "/ready"}, b""), None, "its last answer was 302 to /ready", "as --url"),
+        (
+            (302, {"Location": "/health"}, b""),
+            None,
+            "its last answer was 302 to /health",
+            "it sends to itself for ever",
+        ),
+        ((503, JSON, b""), None, "its last answer was 503", "--ready-timeout"),
+        ((404, JSON, b""), None, "its last answer was 404", "is the path of its health URL right?"),
+        ((200, JSON, b'{"db": "down"}'), Condition("db", "up"), "200, and db was not up", "--ready-timeout"),
+        ((200, {"Content-Type": "text/html; charset=utf-8"}, b"<html>"), None, "200 with an HTML page", "--html"),
     ],
 )
-def test_what_is_never_ready_is_told(told: Told, condition: Condition | None, words: str) -> None:
+def test_what_is_never_ready_is_told(told: Told, condition: Condition | None, words: str, remedy: str) -> None:
     with serving(lambda _: told) as url, pytest.raises(NotReady, match=words) as caught:
-        ready(url, condition)
+        ready(url, condition, patience_s=SHORT_S)
 
     assert caught.value.is_timeout == ("HTML" not in words)
-    assert ("as --url" in caught.value.remedy) == (told[0] == 302)
+    assert remedy in caught.value.remedy
 
 
 def test_a_page_counts_where_it_is_what_is_waited_for() -> None:
@@ -109,7 +120,7 @@ def test_nobody_there_is_told_and_the_look_for_the_service_goes_on() -> None:
         nonlocal looks
         looks += 1
 
-    with pytest.raises(NotReady, match="nothing answered there"):
+    with pytest.raises(NotReady, match="nothing answers there"):
         wait_until_ready("http://127.0.0.1:1/health", 0.1, None, look)
     assert looks > 1
 
@@ -136,3 +147,67 @@ def test_a_port_is_taken_while_somebody_listens() -> None:
     with serving(lambda _: (200, JSON, b"{}")) as url:
         assert is_taken(url)
     assert not is_taken(url)
+
+
+# --- servers that are none yet, or speak something else ---------------------------------------------------------------
+
+
+@contextmanager
+def listening(answer: Callable[[socket.socket, int], None]) -> Iterator[str]:
+    """Its address; what it does with its n-th connection is up to `answer`."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            with suppress(OSError):  # it is closed in the end
+                for count in itertools.count(1):
+                    connection, _ = server.accept()
+                    with connection, suppress(OSError):
+                        answer(connection, count)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.getsockname()[1]}/health"
+        finally:
+            server.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+def test_a_silence_between_good_answers_begins_the_row_anew() -> None:
+    def answer(connection: socket.socket, count: int) -> None:
+        connection.recv(1000)
+        if count != 2:
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    with listening(answer) as url:
+        assert ready(url).questions == 5
+
+
+def test_a_port_that_is_opened_before_its_service_is_there_is_waited_for_with_tls_as_well() -> None:
+    """A container engine takes the connection and drops it again."""
+
+    def answer(connection: socket.socket, _: int) -> None:
+        connection.recv(1000)
+
+    with listening(answer) as url, pytest.raises(NotReady, match="its port is open, and nothing answers") as caught:
+        ready(url.replace("http:", "https:"), patience_s=SHORT_S)
+
+    assert caught.value.is_timeout
+
+
+def test_what_speaks_no_http_is_told() -> None:
+    with (
+        listening(lambda connection, _: connection.sendall(b"-ERR unknown command\r\n")) as url,
+        pytest.raises(NotReady, match="what answers there does not speak HTTP") as caught,
+    ):
+        ready(url, patience_s=SHORT_S)
+
+    assert "https://" in caught.value.remedy
+
+
+def test_what_it_answers_meanwhile_is_told_once() -> None:
+    told: list[str] = []
+    with serving(lambda count: (200 if count > 4 else 503, JSON, b"{}")) as url:
+        wait_until_ready(url, PATIENCE_S, None, lambda: None, note=told.append)
+
+    assert told == ["503", "200"]

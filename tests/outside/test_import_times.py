@@ -32,3 +32,25 @@ def test_a_slow_package_is_named_first_with_its_time(tmp_path: Path) -> None:
 
 def test_who_prints_none_is_no_python() -> None:
     assert read_import_times("ready\nimport time: never\n") is None
+
+
+def test_a_package_is_told_with_the_modules_that_led_to_it(tmp_path: Path) -> None:
+    files = {
+        "app/__init__.py": "",
+        "app/main.py": "import app.search",
+        "app/search.py": "import between",
+        "between/__init__.py": "import between.deep",
+        "between/deep.py": "import slow",
+        "slow.py": "import time; time.sleep(0.2)",
+    }
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(content)
+    environment = {**os.environ, VARIABLE: "1", "PYTHONPATH": str(tmp_path)}
+    code = "import app.main"
+    said = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True).stderr
+
+    times = read_import_times(said)
+
+    assert times is not None
+    assert times.importers["slow"] == "app.search > between.deep"

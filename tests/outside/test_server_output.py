@@ -1,15 +1,18 @@
-"""Each line that a child prints has the moment at which it came."""
+"""Each line that a child prints has the moment at which it came, and a child is started so that none is missed."""
 
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 
+import psutil
 import pytest
 
 from synapse_perf.outside import server_output
-from synapse_perf.outside.server_output import Output
+from synapse_perf.outside.server_output import Output, spawned
 
 
 class Pipe:
@@ -71,3 +74,33 @@ def test_a_flood_keeps_its_beginning_and_its_end(pipe: Pipe, monkeypatch: pytest
     assert texts(pipe)[0] == "first"
     assert len(texts(pipe)) < 5000
     assert pipe.output.tail(1).startswith("04999")
+
+
+# --- children ---------------------------------------------------------------------------------------------------------
+
+
+def test_what_a_child_prints_on_either_stream_comes_in_its_order() -> None:
+    code = "import os, sys; os.write(1, sys.stdin.buffer.read()); os.write(2, os.environb[b'WORD'])"
+    process, output = spawned([sys.executable, "-c", code], {"WORD": "world"}, subprocess.PIPE)
+    process.communicate(b"hello\n", timeout=30)
+    output.wait(10)
+
+    assert [text for _, text in output.lines()] == ["hello", "world"]
+    assert process.returncode == 0
+
+
+def test_a_child_leads_a_group_of_its_own_and_has_nothing_to_read() -> None:
+    code = "import os, sys; print(os.getpgid(0) == os.getpid(), repr(sys.stdin.read()))"
+    process, output = spawned([sys.executable, "-c", code], {})
+    process.wait(30)
+    output.wait(10)
+
+    assert output.tail() == "True ''"
+
+
+def test_a_program_that_is_not_there_leaves_no_descriptor_open() -> None:
+    before = psutil.Process().num_fds()
+    with pytest.raises(OSError, match="no-such-program"):
+        spawned(["no-such-program"], {})
+
+    assert psutil.Process().num_fds() == before

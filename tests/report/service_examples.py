@@ -89,7 +89,7 @@ def missed() -> Result:
     path = [{"service": wait.service, "first_probe_s": wait.first_probe_s} for wait in floor.path]
     told = {"service": "api", "start_s": 25.0, "path": path, "edited_s": 0.5}
     timed = Trial(TrialSpec("service_startup", "imports timed", {}, {}), 1, (), 30.0, facts={"imports": IMPORTS})
-    case = FloorCase(floor, Floor("api", 0.5, ()), 20)
+    case = FloorCase(floor, ("db", "cache"), Floor("api", 0.5, ()), 20)
     return replace(
         made,
         workload={**made.workload, "floor": told},

@@ -44,6 +44,9 @@ def process(number: int, connections: int, load: str, slow_share: float, slow_s:
     for value in latencies(f"ping/{seed}", slow_share, slow_s * 0.9)[:20]:
         ping = Measurement("websocket_latency", round(value * 0.5, 7), {"mode": "ping", "variant": "protocol ping"})
         samples.append(Sample((ping,), {"lateness_s": 0.0007, "is_lost": False}))
+    if load == "polled":
+        answers = [Measurement("polled_latency", round(0.101 + 0.0004 * place, 7)) for place in range(15)]
+        samples.append(Sample(tuple(answers), {"failed": 0, "left": number % 2}))
     spec = TrialSpec("ws_latency", ", ".join(labels.values()), labels, {})
     return Trial(spec, number, tuple(samples), 4.0, {"lateness_s": [0.0007] * MESSAGES})
 
@@ -77,6 +80,7 @@ def result(trials: Sequence[Trial], load_url: str | None, subject: Subject = "re
             "rate_per_s": 20.0,
             "messages": MESSAGES,
             "load_url": load_url,
+            "load_rate_per_s": 5.0 if load_url else None,
             "disconnects": {"process": "uvicorn", "clients": 10, "rounds": 2}
             if leaks
             else "not counted: its process is on another machine",
