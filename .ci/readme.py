@@ -29,10 +29,29 @@ def exit_codes() -> str:
 
 
 def metric_names() -> str:
-    from synapse_perf.benchmarks import bench_cgrag, concurrent_retrieval, profile_load, retrieval_caches, tier_latency
+    from synapse_perf.benchmarks import (
+        bench_cgrag,
+        concurrent_retrieval,
+        leak_loop,
+        profile_load,
+        retrieval_caches,
+        service_startup,
+        tier_latency,
+        ui_fps,
+        ui_leak,
+        ws_disconnect,
+        ws_latency,
+    )
 
-    retrieval = {**concurrent_retrieval.METRICS, **retrieval_caches.METRICS, **bench_cgrag.METRICS}
-    commands = {"profile-load": profile_load.METRICS, "bench-cgrag": retrieval, "tier-latency": tier_latency.METRICS}
+    commands = {
+        "profile-load": profile_load.METRICS,
+        "bench-cgrag": {**concurrent_retrieval.METRICS, **retrieval_caches.METRICS, **bench_cgrag.METRICS},
+        "tier-latency": tier_latency.METRICS,
+        "leak-hunt": leak_loop.METRICS,
+        "service-startup": service_startup.METRICS,
+        "ws-latency": {**ws_latency.METRICS, **ws_disconnect.METRICS},
+        "ui-fps": {**ui_fps.METRICS, **ui_leak.METRICS},
+    }
     rows = [
         f"| `{metric.name}` | {metric.unit} | {metric.better} | {metric.meaning} | `{command}` |"
         for command, metrics in commands.items()

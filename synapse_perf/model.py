@@ -75,6 +75,7 @@ class Trial:
     facts: Mapping[str, Json] = field(default_factory=dict)  # about the process as a whole
     failure: Failure | None = None
     warnings: tuple[str, ...] = ()
+    contention: Mapping[str, Fact] = field(default_factory=dict)  # what others took meanwhile
 
 
 Policy: TypeAlias = Callable[[tuple[Trial, ...]], TrialSpec | None]
@@ -108,7 +109,7 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class TrialRecord:
-    """The samples of one process, with one fact per sample and name."""
+    """The samples of one process, with one fact per sample and name; one alone is true of all of them."""
 
     arm: str
     process: int

@@ -20,17 +20,21 @@ class _Column:
     samples: list[float] = field(default_factory=list)
     facts: list[Mapping[str, Fact]] = field(default_factory=list)
     dropped: int = 0
+    leads: bool = False  # a sample: what is known of it belongs to its first measurement
 
-    def add(self, value: float, facts: Mapping[str, Fact]) -> None:
+    def add(self, value: float, facts: Mapping[str, Fact] | None) -> None:
+        self.leads |= facts is not None
         if len(self.samples) == SAMPLES_AT_MOST:
             self.dropped += 1
             return
         self.samples.append(value)
-        self.facts.append(facts)
+        self.facts.append(facts or {})
 
     def record(self, trial: Trial) -> TrialRecord:
         names = dict.fromkeys(name for facts in self.facts for name in facts)
         columns = {name: tuple(facts.get(name) for facts in self.facts) for name in names}
+        if self.leads:  # once, however many samples
+            columns |= {name: (value,) for name, value in trial.contention.items()}
         return TrialRecord(trial.spec.arm, trial.process, tuple(self.samples), columns, self.dropped)
 
 
@@ -56,11 +60,11 @@ def _columns(trial: Trial) -> dict[_Key, _Column]:
     return columns
 
 
-def _values(sample: Sample, labels: Labels) -> Iterator[tuple[_Key, float, Mapping[str, Fact]]]:
+def _values(sample: Sample, labels: Labels) -> Iterator[tuple[_Key, float, Mapping[str, Fact] | None]]:
     for place, measurement in enumerate(sample.values):
         merged = {**labels, **measurement.labels}
         key = (measurement.metric, tuple(sorted(merged.items())))
-        yield key, measurement.value, {} if place else sample.facts
+        yield key, measurement.value, None if place else sample.facts
 
 
 def _metric(definition: MetricDefinition, labels: Labels, records: list[TrialRecord], confidence: float) -> Metric:

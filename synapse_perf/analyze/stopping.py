@@ -22,6 +22,8 @@ from synapse_perf.analyze.verdict import decide_metric
 from synapse_perf.model import Metric, MetricDefinition, Subject, Trial
 from synapse_perf.units import format_duration, format_value
 
+TIME_SPENT = "the time is spent"
+
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
@@ -92,8 +94,10 @@ def what_more_time_would_settle(trials: Sequence[Trial], arms: Sequence[Arm], ju
 def explain_stop(trials: tuple[Trial, ...], arms: Sequence[Arm], bounds: Bounds, undecided: Undecided) -> str:
     """Why `sampling.interleaved` with these bounds named no further trial."""
     dropped = sorted(given_up(trials, arms))
-    if needed_arms(trials, arms, bounds, undecided):
-        reason = f"the time is spent: {format_duration(spent_s(trials))} of {format_duration(bounds.max_time_s or 0.0)}"
+    most_s = bounds.max_time_s or 0.0
+    # A trial is taken to last as long as earlier ones of its kind: with half of the time left it fits, or is unwanted.
+    if needed_arms(trials, arms, bounds, undecided) and 2 * spent_s(trials) > most_s:
+        reason = f"{TIME_SPENT}: {format_duration(spent_s(trials))} of {format_duration(most_s)}"
     elif undecided(trials) - set(dropped):
         reason = f"{bounds.maximum} processes of each kind are measured, which is the most allowed"
     else:

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from synapse_perf.analyze.ui_frames import metric_named, page_facts, page_number, stalls_of
 from synapse_perf.analyze.ui_leaks import HEAP, counted_rounds
+from synapse_perf.analyze.ui_renders import needless_renders
 from synapse_perf.analyze.ui_targets import STALLS
 from synapse_perf.model import Finding, Json, Leak, Metric
 from synapse_perf.units import format_bytes, format_duration, format_percent
@@ -26,7 +27,13 @@ SHIFT = 0.1  # likewise
 
 def ui_findings(metrics: Sequence[Metric], leaks: Sequence[Leak] = (), unfit: str | None = None) -> tuple[Finding, ...]:
     """`unfit`: why this machine cannot be judged by; what is slow may then be its doing, and asks for nothing."""
-    timed = (*_blocked(metrics), *_slow_interactions(metrics), *_long_list(metrics), *_large_scripts(metrics))
+    timed = (
+        *_blocked(metrics),
+        *needless_renders(metrics),
+        *_slow_interactions(metrics),
+        *_long_list(metrics),
+        *_large_scripts(metrics),
+    )
     if unfit is not None:
         told = "; so does the control page: it may be the machine"
         timed = tuple(

@@ -18,9 +18,10 @@ def why_unfit(metrics: Sequence[Metric], rate: float) -> str | None:
     """The reason where the control page stalls or is too slow in most browsers; None where the machine is fit."""
     stalls = [float(value) for value in page_facts(metrics, "control_stalls") if isinstance(value, int | float)]
     rates = [float(value) for value in page_facts(metrics, "control_rate") if isinstance(value, int | float)]
-    over = f"the median of {len(stalls)} browsers"
+    over = f"the median of {len(stalls)} browsers" if len(stalls) > 1 else "in the only browser"
     if stalls and (middle := statistics.median(stalls)) > 0:
-        return f"the control page, which does next to nothing, stalls here {middle:g} times in {CONTROL_S:g} s ({over})"
+        often = "once" if middle == 1 else f"{middle:g} times"
+        return f"the control page, which does next to nothing, stalls here {often} in {CONTROL_S:g} s ({over})"
     if rates and (middle := statistics.median(rates)) < SHOWN_SHARE * rate:
         return f"the control page, which does next to nothing, shows {middle:.1f} frames a second here ({over})"
     return None

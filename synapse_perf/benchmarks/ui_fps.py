@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from synapse_perf.benchmarks.context import BenchmarkFailed, Context
 from synapse_perf.samples import Fact, Labels, Measurement, MetricDefinition, Sample
+
+if TYPE_CHECKING:
+    from synapse_perf.outside.cpu_profile import CpuProfile
 
 FIRST_IMPORT = None
 METRICS = {
@@ -50,7 +53,7 @@ class _Look(NamedTuple):
 
 def measure(context: Context) -> Iterator[Sample]:
     """The samples of one browser."""
-    from synapse_perf.benchmarks.page_failure import told_failures
+    from synapse_perf.benchmarks.page_in_browser import told_failures
 
     with told_failures():
         look = asyncio.run(_look(context))
@@ -58,29 +61,21 @@ def measure(context: Context) -> Iterator[Sample]:
 
 
 async def _look(context: Context) -> _Look:
-    from synapse_perf.outside.browser import draws_in_software, launched
-    from synapse_perf.outside.opened_page import OpenedPage
+    from synapse_perf.benchmarks.page_in_browser import fresh_browser, page_in
+    from synapse_perf.outside.browser import draws_in_software
 
     workload = context.workload
-    context.stage("starting the browser")
-    async with launched(
-        workload["chromium"],
-        uses_gpu=workload["uses_gpu"],
-        started=context.process_started,
-        ended=context.process_ended,
-        at_end=context.at_end,
-    ) as browser:
+    async with fresh_browser(context) as browser:
         rendering = "software" if await draws_in_software(browser) else "gpu"
         context.facts["browser"] = browser.version
         context.stage("looking at the control page")
         before = await _control(browser, workload["control_s"])
-        context.stage("opening the page")
-        opened = await OpenedPage.in_browser(browser)
-        await opened.open(workload["url"], workload["patience_s"], workload["settle_s"])
+        opened = await page_in(browser, context)
         context.stage("recording its frames")
         recorded, trace, profile, spent = await _recorded(browser, opened, workload)
         contents = await opened.answered(opened.page.evaluate(_contents()))
-        facts = _facts_of(spent, recorded, opened)
+        context.stage("watching what it renders")
+        facts = {**_facts_of(spent, recorded, opened), **await _renders(opened, workload["watch_s"])}
         context.facts["warnings"] = opened.warnings
         await opened.page.context.close()
         context.stage("looking at the control page again")
@@ -122,22 +117,32 @@ async def _recorded(
     from synapse_perf.outside.cpu_profile import INTERVAL_US
     from synapse_perf.outside.frame_recorder import TRACE_CATEGORIES
 
-    session = opened.session
-    await session.send("Profiler.enable")
-    await session.send("Profiler.setSamplingInterval", {"interval": INTERVAL_US})
-    await browser.start_tracing(page=opened.page, categories=list(TRACE_CATEGORIES))
-    try:
-        await opened.answered(session.send("Profiler.start"))
-        before = await opened.metrics()
-        if workload.get("scenario"):
-            recorded = await _with_scenario(opened, workload["scenario"], workload["seconds"])
-        else:
-            recorded = await _record(opened, workload["seconds"])
-        after = await opened.metrics()
-        told = await opened.answered(session.send("Profiler.stop"))
-    finally:
-        trace: bytes = await browser.stop_tracing()
+    await opened.send("Profiler.enable")
+    await opened.send("Profiler.setSamplingInterval", {"interval": INTERVAL_US})
+    await opened.answered(browser.start_tracing(page=opened.page, categories=list(TRACE_CATEGORIES)))
+    await opened.send("Profiler.start")
+    before = await opened.metrics()
+    if workload.get("scenario"):
+        recorded = await _with_scenario(opened, workload["scenario"], workload["seconds"])
+    else:
+        recorded = await _record(opened, workload["seconds"])
+    after = await opened.metrics()
+    told = await opened.send("Profiler.stop")
+    trace: bytes = await opened.answered(browser.stop_tracing())
     return recorded, trace, told["profile"], (before, after)
+
+
+async def _renders(opened: Any, seconds: float) -> dict[str, Fact]:
+    """What the page writes by itself; after what is judged, as watching it costs the page time."""
+    from synapse_perf.outside.opened_page import PageFailed
+    from synapse_perf.outside.page_renders import WATCH_RENDERS, read_renders
+
+    try:
+        told = await opened.answered(opened.page.evaluate(WATCH_RENDERS, seconds * 1000), seconds)
+    except PageFailed:  # it has been recorded all the same
+        return {}
+    renders = read_renders(told)
+    return {f"renders_{name}": value for name, value in renders._asdict().items()} if renders else {}
 
 
 async def _with_scenario(opened: Any, path: str, seconds: float) -> dict[str, Any]:
@@ -181,13 +186,16 @@ def _facts_of(
 
 
 def _samples(look: _Look) -> Iterator[Sample]:
+    from synapse_perf.outside.cpu_profile import CpuProfile
     from synapse_perf.outside.frame_recorder import read_trace, stalls
     from synapse_perf.outside.page_contents import interactions, layout_shift
 
     if len(look.recorded["gaps"]) < 2:
         raise BenchmarkFailed("error", "the browser drew no frame of the page", "is the page hidden, or a download?")
     shown = read_trace(look.trace)
-    frames = list(_frames(look, shown.begin_us if shown else None))
+    begin_us = shown.begin_us if shown else None
+    profile = CpuProfile(look.profile)
+    frames = list(_frames(look.recorded["gaps"], profile, begin_us))
     stalled = sum("held_by" in facts for _, facts in frames)
     shift, after_input = layout_shift(look.contents["shifts"])
     seconds = look.recorded["duration_ms"] / 1000
@@ -207,6 +215,7 @@ def _samples(look: _Look) -> Iterator[Sample]:
         "list_items": chosen["items"],
         "list_outside": chosen["outside"],
         "shift_after_input": after_input,
+        **_busiest(profile, begin_us, seconds),
     }
     yield Sample(tuple(values), facts)
     for interval_s, about in frames:
@@ -216,13 +225,19 @@ def _samples(look: _Look) -> Iterator[Sample]:
         yield Sample((latency, Measurement("interaction_processing", one.processing_ms / 1000)), {"event": one.event})
 
 
-def _frames(look: _Look, begin_us: float | None) -> Iterator[tuple[float, dict[str, Fact]]]:
+def _busiest(profile: CpuProfile, begin_us: float | None, seconds: float) -> dict[str, Fact]:
+    """Which function the main thread was busy with most, and for which share of the recording."""
+    held = profile.held(begin_us, begin_us + seconds * 1e6) if begin_us is not None else None
+    if held is None or held.by is None or not seconds:
+        return {}
+    place = f" ({held.by.file}:{held.by.line})" if held.by.file else ""
+    return {"busiest": held.by.function + place, "busiest_share": held.by_ms / 1000 / seconds}
+
+
+def _frames(gaps: list[float], profile: CpuProfile, begin_us: float | None) -> Iterator[tuple[float, dict[str, Fact]]]:
     """Each frame with how long it came after the last; a late one with what the main thread did meanwhile."""
-    from synapse_perf.outside.cpu_profile import CpuProfile
     from synapse_perf.outside.frame_recorder import STALL_MS
 
-    profile = CpuProfile(look.profile)
-    gaps = look.recorded["gaps"]
     end_us = (begin_us or 0.0) + gaps[0] * 1000
     for gap in gaps[1:]:
         end_us += gap * 1000
@@ -234,4 +249,4 @@ def _frames(look: _Look, begin_us: float | None) -> Iterator[tuple[float, dict[s
                 facts |= {"held_by": held.by.function, "file": held.by.file, "line": held.by.line}
                 facts |= {"held_s": held.by_ms / 1000}
                 facts |= {"called_by": held.called_by.function if held.called_by else None}
-        yield gap / 1000, facts
+        yield round(gap, 3) / 1000, facts  # no clock of a page is finer

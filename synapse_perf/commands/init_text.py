@@ -8,6 +8,8 @@ from pathlib import Path
 
 from synapse_perf.commands.init_finding import TIERS, Found
 
+OUTSIDE = ("service-startup", "ws-latency", "ui-fps")
+
 
 def profile_text(found: Found) -> str:
     return "\n".join(_lines(found)) + "\n"
@@ -19,6 +21,8 @@ def _lines(found: Found) -> Iterator[str]:
     yield ""
     yield 'description = "What was found on this machine"'
     yield f"run = [{', '.join(json.dumps(name) for name in _commands(found))}] # in this order, by `synapse-perf run`"
+    if missing := [name for name in OUTSIDE if name not in _commands(found)]:
+        yield f"# add to it as soon as their parts below are filled in: {', '.join(map(json.dumps, missing))}"
     yield '# required = ["query-fast"] # targets that have to be measured: a row without a figure is then no pass'
     if found.installation:
         yield from _engine(found)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import random
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from synapse_perf.profiles import Profile
 
 DEFAULT_MAX_TIME_S = 600.0
+LEAST_TIME_S = 1.0  # for the first trial of each kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +63,24 @@ def effort_of(profile: Profile, options: CommonOptions) -> Effort:
     seed = options.seed if options.seed is not None else sampling.seed
     limits = {**profile.targets, **dict(parse_target_option(text) for text in options.target)}
     trials = options.trials or sampling.trials or Bounds().minimum
-    max_time_s = parse_duration(options.max_time) if options.max_time else sampling.max_time_s
+    max_time_s = (parse_duration(options.max_time) if options.max_time else sampling.max_time_s) or DEFAULT_MAX_TIME_S
     return Effort(
         bounds=Bounds(
-            minimum=trials, maximum=max(trials, Bounds().maximum), max_time_s=max_time_s or DEFAULT_MAX_TIME_S
+            minimum=trials, maximum=max(trials, Bounds().maximum), max_time_s=min(max_time_s, _left_s(options))
         ),
         confidence=options.confidence or sampling.confidence,
         seed=seed if seed is not None else random.SystemRandom().randrange(2**31),
         targets=with_limits(limits),
     )
+
+
+def _left_s(options: CommonOptions) -> float:
+    """Of the share that a command has of a whole run, after what it took to prepare what is measured."""
+    from synapse_perf.commands.options import PartOptions
+
+    if not isinstance(options, PartOptions) or options.ends_at_s is None:
+        return math.inf
+    return max(options.ends_at_s - time.monotonic(), LEAST_TIME_S)
 
 
 def carry_out(

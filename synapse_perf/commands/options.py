@@ -108,6 +108,7 @@ class PartOptions(CommonOptions):
     collected: list[Any] = field(default_factory=list)  # of Result
     baselines: Mapping[str, Any] = field(default_factory=dict)  # Result by command
     profile_read: Any = None  # Profile, with what its engine says
+    ends_at_s: float | None = None  # of time.monotonic: no new trial from there on
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,6 +124,7 @@ class PlainRun(ABC):
     def _result(self, outcome: Outcome, started_at: str) -> Result:
         from synapse_perf.analyze.collect import metrics_of
         from synapse_perf.analyze.disturbance import disturbance_warnings
+        from synapse_perf.analyze.stopping import what_more_time_would_settle
         from synapse_perf.analyze.verdict import check_targets, overall_verdict
         from synapse_perf.commands.load_record import failures_of, warnings_of
         from synapse_perf.host.environment import describe
@@ -147,7 +148,12 @@ class PlainRun(ABC):
             metrics=metrics,
             checks=checks,
             comparisons=(),
-            warnings=(*self.warnings(trials), *warnings_of(trials), *disturbance_warnings(trials)),
+            warnings=(
+                *self.warnings(trials),
+                *what_more_time_would_settle(trials, self.arms, self._judgement),
+                *warnings_of(trials),
+                *disturbance_warnings(trials),
+            ),
             failures=tuple(failures_of(trials)),
             verdict=overall_verdict(checks, required=self.profile.required, leaks=leaks),
             findings=tuple(self.findings(metrics, trials)),

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 
 import typer
 
+OVER_S = 1.0  # told from there on
+_NOT_CUT = "what has begun is not cut short"
+
 
 @dataclass(slots=True)
 class Ending:
@@ -19,7 +22,7 @@ class Ending:
 
 @contextmanager
 def announced(label: str, share_s: float, after_s: float, *, quiet: bool) -> Iterator[Ending]:
-    """Above the command's own display: its place in the run, and the most that is left of the whole.
+    """Above the command's own display: its place in the run, and what is left of the whole.
 
     `share_s` is the time of this command, `after_s` that of all after it. Whatever stderr is, there is one line when
     it begins and one when it has ended.
@@ -31,12 +34,13 @@ def announced(label: str, share_s: float, after_s: float, *, quiet: bool) -> Ite
 
     def heading() -> str:
         left_s = max(share_s - (time.monotonic() - started_s), 0.0) + after_s
-        return f"{label}, at most {format_duration(left_s)} left in all"
+        return f"{label}, about {format_duration(left_s)} left in all"
 
     if not quiet:
-        typer.echo(f"{label}, at most {format_duration(share_s)}", err=True)
+        typer.echo(f"{label}, no new trial after {format_duration(share_s)}", err=True)
     with display_above(heading):
         yield ending
     if not quiet:
-        took = format_duration(time.monotonic() - started_s)
-        typer.echo(f"{label}: {ending.text or 'ended'}, after {took}", err=True)
+        took_s = time.monotonic() - started_s
+        over = f", over its {format_duration(share_s)}: {_NOT_CUT}" if took_s > share_s + OVER_S else ""
+        typer.echo(f"{label}: {ending.text or 'ended'}, after {format_duration(took_s)}{over}", err=True)

@@ -22,9 +22,12 @@ _OPTIONS = ("trials", "confidence", "seed", "target", "python")
 
 
 class Finished(NamedTuple):
-    """The file to go on with, its results that count, and why others do not."""
+    """The file to go on with, its results that count, and why others do not.
 
-    file: Path
+    None for a file of its own, where the last one holds what was finished and is not asked for now: it stays.
+    """
+
+    file: Path | None
     results: list[Result]
     left_out: list[str]
 
@@ -57,13 +60,15 @@ def finished_before(names: Sequence[str], digest: str) -> Finished:
         told = f"--resume: the last run (profile {results[0].profile}) was asked for in another way"
         raise InputError(told, "give the same --profile and options as then, or leave out --resume")
     taken, left_out = [], []
+    goes_on: Path | None = file
     for result in results:
         if result.benchmark not in names:
-            left_out.append(f"{result.benchmark} is not asked for now")
+            left_out.append(f"{result.benchmark} is not asked for now; that run keeps it")
+            goes_on = None
         elif result.plan.get("stopped") == "interrupted":
             left_out.append(f"{result.benchmark} was interrupted, and is measured again")
         elif result.plan.get(ASKED) != digest:
             left_out.append(f"{result.benchmark} was asked for in another way, and is measured again")
         else:
             taken.append(result)
-    return Finished(file, taken, left_out)
+    return Finished(goes_on, taken, left_out)

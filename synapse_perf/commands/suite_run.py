@@ -14,14 +14,16 @@ import typer
 
 from synapse_perf.commands.options import CommonOptions, PartOptions
 from synapse_perf.commands.streams import tell
-from synapse_perf.commands.suite_parts import MEASURED_BY, UNHEEDED, call_part, shares_of
-from synapse_perf.errors import PRECEDENCE, ExitCode, NothingNamedError, SynapsePerfError
+from synapse_perf.commands.suite_parts import ELSEWHERE, MEASURED_BY, UNHEEDED, call_part, shares_of
+from synapse_perf.errors import PRECEDENCE, ExitCode, InputError, NothingNamedError, SynapsePerfError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from synapse_perf.model import Result, Suite
     from synapse_perf.profiles import Profile
+
+INTERRUPTED = "interrupted; go on with: synapse-perf run --resume"
 
 
 class SuiteRun:
@@ -41,6 +43,8 @@ class SuiteRun:
         self.is_chosen = is_chosen
         self.targets = effort_of(profile, options).targets
         self.max_time_s = parse_duration(options.max_time) if options.max_time else None
+        if self.max_time_s == 0:
+            raise InputError(f"--max-time {options.max_time}: leaves no time", "give such as 5m, or leave it out")
         self.baselines = baselines_for(self.names, options.baseline)
         self.digest = digest_of(profile, options)
         self.results: list[Result] = []
@@ -83,8 +87,9 @@ class SuiteRun:
 
     def suite(self) -> Suite:
         from synapse_perf.analyze.suite import suite_of
+        from synapse_perf.host.privacy import redact
 
-        reasons = {target: self._why_not(*by) for target, by in MEASURED_BY.items()}
+        reasons = {target: redact(self._why_not(*by)) for target, by in MEASURED_BY.items()}
         ordered = sorted(self.results, key=lambda result: self.names.index(result.benchmark))
         return suite_of(ordered, self.targets, reasons, profile=self.profile.name, required=self.profile.required)
 
@@ -145,7 +150,7 @@ class SuiteRun:
             self.results += [self._kept(result) for result in options.collected]
             self.save(self.suite())
         elif code == ExitCode.INTERRUPTED:
-            self.unmeasured[name] = "interrupted; go on with: synapse-perf run --resume"
+            self.unmeasured[name] = INTERRUPTED
         return _how_it_ended(options.collected[-1] if options.collected else None, code)
 
     def _cannot(self, name: str, error: SynapsePerfError) -> None:
@@ -184,6 +189,7 @@ class SuiteRun:
             changed["format"] = "console"
         if share_s is not None:
             changed["max_time"] = f"{share_s:.3f}s"
+            changed["ends_at_s"] = None if self.options.dry_run else time.monotonic() + share_s
         return PartOptions(**{**common, **changed})
 
     # --- what is taken over, and what is not there ---------------------------------------------------------------
@@ -205,6 +211,8 @@ class SuiteRun:
 
     def _why_not(self, command: str, arguments: str) -> str:
         how = f"synapse-perf {command} {arguments}"
+        from synapse_perf.analyze.stopping import TIME_SPENT
+
         if command in self.unmeasured:
             return self.unmeasured[command]
         if command not in self.names:
@@ -214,6 +222,11 @@ class SuiteRun:
             return "the run ended before its turn; go on with: synapse-perf run --resume"
         if result.failures:
             return f"failed: {result.failures[0].message}"
+        if result.plan.get("stopped") == "interrupted":
+            return INTERRUPTED
+        stopped = str(result.plan.get("stopped", ""))
+        if stopped.startswith(TIME_SPENT) and not arguments.endswith(ELSEWHERE):
+            return f"{stopped}; give a longer --max-time, or measure it alone: {how}"
         return f"measure it: {how}"
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 PATIENCE_S = 30.0  # for a page to load, twice: until it answers, and until it has all
 CONTROL_S = 2.0  # before and after
 SETTLE_S = 1.0
+WATCH_S = 2.0  # for what the page renders by itself, after its frames
 BESIDE_S = 90.0  # of a process, beside its recording and the page's loading: the browser, the control pages
 ROUND_S = 60.0
 
@@ -69,7 +70,7 @@ class UiRun(PlainRun):
             benchmark="ui_fps",
             arm="browser",
             labels={},
-            workload={**opened, "seconds": request.seconds, "control_s": CONTROL_S},
+            workload={**opened, "seconds": request.seconds, "control_s": CONTROL_S, "watch_s": WATCH_S},
             samples=SAMPLES_AT_MOST,
             timeout_s=self.timeout_s,
         )

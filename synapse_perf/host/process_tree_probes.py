@@ -13,10 +13,13 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from synapse_perf.host.gpu_memory import gpu_memory
 from synapse_perf.host.leak_probes import (
     ANONYMOUS,
+    GPU,
     HEAP,
     RSS,
+    SHARED,
     anonymous_bytes,
     descendants,
     descriptor_kinds,
@@ -24,9 +27,21 @@ from synapse_perf.host.leak_probes import (
     mapped_files,
     socket_states,
 )
+from synapse_perf.host.shared_memory import shared_bytes_of
 
 CLOSE_WAIT = "close_wait"
-PROBES = (ANONYMOUS, RSS, "descriptors", "threads", "sockets", CLOSE_WAIT, "children", "zombies", "mapped_files")
+PROBES = (
+    ANONYMOUS,
+    SHARED,
+    RSS,
+    "descriptors",
+    "threads",
+    "sockets",
+    CLOSE_WAIT,
+    "children",
+    "zombies",
+    "mapped_files",
+)
 # The boot time, from which psutil counts, is set right now and then; a number is not given again so soon.
 SAME_START_S = 2.0
 _MOST_TOLD = 8  # of each kind of thing that grew
@@ -50,6 +65,7 @@ class ProcessTree:
         if abs(started - started_s) > SAME_START_S:
             raise ProcessGone(f"process {pid} has ended, and its number is another process's now")
         self._own = {os.getpid(), os.getppid()}
+        self._read_gpu, self._no_gpu = gpu_memory()
 
     def check(self) -> None:
         """Raise ProcessGone where it is no longer there."""
@@ -71,15 +87,25 @@ class ProcessTree:
 
     def levels(self) -> dict[str, float]:
         """By probe, of all of it together; a child that just ended counts nothing."""
-        leader, *children = self.members()
+        leader, *children = members = self.members()
         parts = [_held_by(child) for child in children]
         totals = {name: level + sum(part.get(name, 0.0) for part in parts) for name, level in _held_by(leader).items()}
+        shared, read_gpu = shared_bytes_of(members), self._read_gpu
+        if shared is not None:
+            totals[SHARED] = shared
+        if read_gpu is not None:
+            totals[GPU] = sum(read_gpu(member) for member in members)
         return {**totals, "children": float(len(children)), "zombies": float(sum(map(_is_zombie, children)))}
+
+    def levels_by_member(self) -> dict[int, dict[str, float]]:
+        """The same for each of its processes alone, without what only counts processes."""
+        return {pid: _held_by(pid) for pid in self.members()}
 
     def untold(self) -> dict[str, str]:
         """What cannot be read here, and why not."""
         missing = dict.fromkeys(sorted(set(PROBES) - set(self.levels())), "this system does not tell it")
-        return {HEAP: "a process tells it only about itself", **missing}
+        gpu = {GPU: self._no_gpu} if self._no_gpu else {}
+        return {HEAP: "a process tells it only about itself", **missing, **gpu}
 
     def holds(self) -> dict[str, dict[str, int]]:
         """What is counted above, by its kind: descriptors, sockets, mapped files by name, memory by process."""
@@ -89,7 +115,7 @@ class ProcessTree:
             found["descriptors"].update(descriptor_kinds(pid))
             found["sockets"].update(socket_states(pid))
             found["mapped_files"].update({os.path.basename(path): n for path, n in mapped_files(pid).items()})  # noqa: PTH119
-            memory[f"{_name(pid)} {pid}"] += int(anonymous_bytes(pid) or 0)
+            memory[f"{process_name(pid)} {pid}"] += int(anonymous_bytes(pid) or 0)
         return {**{kind: dict(counts) for kind, counts in found.items()}, ANONYMOUS: dict(memory)}
 
     def cpu_s(self) -> float:
@@ -175,7 +201,7 @@ def _cpu_s(pid: int) -> float:
     return 0.0
 
 
-def _name(pid: int) -> str:
+def process_name(pid: int) -> str:
     psutil = _psutil()
     with contextlib.suppress(psutil.Error):
         return str(psutil.Process(pid).name())

@@ -74,7 +74,6 @@ def run_trial(
             failure = explain_death(
                 worker.returncode, _tail(stderr), report.stage, spec.timeout_s if is_late else None, kills_before
             )
-    certificate |= contention_facts(meter.result) if meter.result else {}
     if failure is not None:
         failure = replace(failure, arm=spec.arm, labels=dict(spec.labels))
     return Trial(
@@ -85,6 +84,7 @@ def run_trial(
         facts=report.facts,
         failure=failure,
         warnings=disturbances(meter.result) if meter.result else (),
+        contention=contention_facts(meter.result) if meter.result else {},
     )
 
 

@@ -59,7 +59,8 @@ def find_chromium(given: str | None = None) -> str:
         if os.access(place, os.X_OK):
             return place
     raise BrowserMissing(
-        "there is no Chromium here", "install one (Debian: apt-get install chromium), or --chromium PATH"
+        "there is no Chromium here",
+        "install one (Debian: apt-get install chromium), or name yours: --chromium, or chromium in [ui-fps]",
     )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Coroutine
 from typing import Any, Literal, TypeVar
 
 from synapse_perf.outside.page_contents import WATCH
+from synapse_perf.outside.page_renders import RENDERS
 from synapse_perf.outside.page_scripts import ScriptWatch
 
 BLOCKED_S = 20.0  # beyond what a call should take: the page's main thread answers nothing
@@ -63,7 +64,7 @@ class OpenedPage:
         from playwright.async_api import Error
         from playwright.async_api import TimeoutError as TooLong
 
-        await self.page.add_init_script(WATCH)
+        await self.page.add_init_script(f"{WATCH};{RENDERS}")
         if url == SAMPLE_URL:
             await self.page.route(f"{SAMPLE_URL}*", _answer_sample)
         try:
@@ -97,9 +98,14 @@ class OpenedPage:
         except Error as error:
             raise page_failure(error) from error
 
+    async def send(self, command: str, arguments: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Ask the browser about the page, in its own protocol."""
+        told: dict[str, Any] = await self.answered(self.session.send(command, arguments))
+        return told
+
     async def metrics(self) -> dict[str, float]:
         """The renderer's own counters, by their names."""
-        told = await self.session.send("Performance.getMetrics")
+        told = await self.send("Performance.getMetrics")
         return {one["name"]: float(one["value"]) for one in told["metrics"]}
 
     def _note(self, text: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from synapse_perf.model import Comparison, ComparisonStatus, Metric, Result
 from synapse_perf.report.document import Block, Cell, Column, Paragraph, Row, Section, Table, Tone
@@ -22,17 +22,35 @@ _ORDER = tuple(_WORDS)
 _ROWS_AT_MOST = 30
 
 
+def tally(comparisons: Iterable[Comparison]) -> str:
+    """``3 regressed, 12 unchanged``: how many there are of each kind, the worst first."""
+    counts = Counter(one.status for one in comparisons)
+    return ", ".join(f"{counts[status]} {_WORDS[status][0].lower()}" for status in _ORDER if counts[status])
+
+
+def judged_comparisons(result: Result) -> list[Block]:
+    """For a report of several commands: what surely changed, and what a target is judged on; the rest is counted."""
+    judged = {check.metric for check in result.checks}
+    shown = [one for one in result.comparisons if one.status in ("regressed", "improved") or one.metric in judged]
+    shown = sorted(shown, key=lambda one: _ORDER.index(one.status))[:_ROWS_AT_MOST]
+    blocks: list[Block] = [Paragraph(f"{len(result.comparisons)} metrics compared: {tally(result.comparisons)}.")]
+    if shown:
+        blocks.append(_table(shown, {metric.key: metric for metric in result.metrics}))
+    if len(shown) < len(result.comparisons):
+        told = "What did not surely change, and is judged by no target, is in the report of the command."
+        blocks.append(Paragraph(told, "quiet"))
+    return blocks
+
+
 def comparisons_section(result: Result, rows_at_most: int = _ROWS_AT_MOST) -> Section | None:
     """None without a baseline. Of many metrics the unchanged ones are counted, not listed."""
     if not result.comparisons:
         return None
     ordered = sorted(result.comparisons, key=lambda one: _ORDER.index(one.status))
-    counts = Counter(one.status for one in ordered)
     shown = ordered
     if len(ordered) > rows_at_most:
         shown = [one for one in ordered if one.status != "unchanged"]
-    tally = ", ".join(f"{counts[status]} {_WORDS[status][0].lower()}" for status in _ORDER if counts[status])
-    blocks: list[Block] = [Paragraph(f"{len(ordered)} metrics compared: {tally}.")]
+    blocks: list[Block] = [Paragraph(f"{len(ordered)} metrics compared: {tally(ordered)}.")]
     if shown:
         blocks.append(_table(shown, {metric.key: metric for metric in result.metrics}))
     if len(shown) < len(ordered):

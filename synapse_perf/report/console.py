@@ -20,6 +20,7 @@ from synapse_perf.report.document import (
     Row,
     Scatter,
     Section,
+    Strip,
     Table,
     Tone,
     Waterfall,
@@ -52,6 +53,7 @@ _BAR_STYLES: dict[BarKind, str] = {
     "residual": "yellow",
     "floor": "magenta",
     "count": "cyan",
+    "over": "red",
 }
 
 
@@ -104,6 +106,8 @@ def _print_section(console: Console, section: Section, ascii_only: bool) -> None
             rendered = _table(block, console.width - inset, ascii_only)
         elif isinstance(block, Fields):
             rendered = _fields(block)
+        elif isinstance(block, Strip):
+            rendered = _fields(block.as_fields)
         elif isinstance(block, Scatter):
             rendered = _scatter(block, console.width - inset)
         else:

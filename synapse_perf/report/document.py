@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 Tone = Literal["plain", "strong", "good", "bad", "warn", "quiet"]
-BarKind = Literal["phase", "part", "residual", "floor", "count"]
+BarKind = Literal["phase", "part", "residual", "floor", "count", "over"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,19 @@ class Scatter:
     y_guide: float | None = None
 
 
-Block: TypeAlias = Paragraph | Fields | Table | Waterfall | Scatter
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """Lines of marks, each with its name: one character for each moment, and what it means as a tone."""
+
+    rows: tuple[tuple[str, str], ...]
+    tones: tuple[tuple[str, Tone], ...]
+
+    @property
+    def as_fields(self) -> Fields:
+        return Fields(self.rows)
+
+
+Block: TypeAlias = Paragraph | Fields | Table | Waterfall | Scatter | Strip
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +166,8 @@ def _map_block(block: Block, change: Callable[[str], str]) -> Block:
             )
         case Waterfall():
             return Waterfall(tuple(_map_lane(lane, change) for lane in block.lanes))
+        case Strip():
+            return replace(block, rows=tuple((change(name), change(text)) for name, text in block.rows))
         case Scatter():
             return replace(block, x=_map_axis(block.x, change), y=_map_axis(block.y, change))
 

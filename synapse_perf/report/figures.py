@@ -128,8 +128,13 @@ def where_of(labels: Labels, arm: str = "") -> str:
 
     The arm is added unless the labels say it.
     """
-    first = ("model", "tier", "device", "cache", "variant")
-    rest = [f"{key}={value}" for key, value in sorted(labels.items()) if key not in (*first, "phase") and value]
+    first = ("model", "tier", "device", "started", "cache", "variant", "hunt")
+    told_by_arm = arm.replace(",", " ").split()
+    rest = [
+        f"{key}={value}"
+        for key, value in sorted(labels.items())
+        if key not in (*first, "phase") and value and value not in told_by_arm
+    ]
     named = [labels[key] for key in first if labels.get(key)]
     told = ", ".join(dict.fromkeys(named + rest))
     return told if arm in told else ", ".join(part for part in (told, arm) if part)

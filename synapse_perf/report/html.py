@@ -6,6 +6,8 @@ CSS, plots are SVG, and colours follow the reader's light or dark setting.
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Mapping
 from html import escape
 
 from synapse_perf.report.characters import clean
@@ -17,13 +19,17 @@ from synapse_perf.report.document import (
     Fields,
     Lane,
     Paragraph,
+    PlotPoint,
     Row,
     Scatter,
     Section,
+    Strip,
     Table,
+    Tone,
     Waterfall,
     map_texts,
 )
+from synapse_perf.report.scatter_plot import PLAIN
 
 _STYLE = """
 :root { color-scheme: light dark; --text: #1c2430; --quiet: #5d6875; --line: #d9dee5; --page: #ffffff; --soft: #f3f5f8;
@@ -51,10 +57,18 @@ gap: .1rem .9rem; align-items: center; font-variant-numeric: tabular-nums; }
 .track { background: var(--soft); height: .8rem; }
 .bar { height: 100%; min-width: 1px; } .phase { background: var(--phase); } .part { background: var(--part); }
 .residual { background: var(--residual); } .floor { background: var(--floor); } .count { background: var(--count); }
-svg { max-width: 100%; height: auto; } svg text { fill: var(--text); font: 12px system-ui, sans-serif; }
+.over { background: var(--bad); }
+.plot { min-width: 34rem; max-width: 100%; height: auto; } .marks { display: block; width: 100%; height: 1.1rem; }
+dd:has(.marks) { align-self: center; } .marks .good { fill: var(--good); } .marks .warn { fill: var(--warn); }
+.marks .bad { fill: var(--bad); } circle.phase { fill: var(--phase); } circle.quiet { fill: var(--quiet); }
+.tight, .short { white-space: nowrap; } svg text { fill: var(--text); font: 12px system-ui, sans-serif; }
 svg line { stroke: var(--line); } svg .guide { stroke: var(--bad); stroke-dasharray: 4 3; }
-details { margin-top: 2.5rem; } summary { cursor: pointer; font-weight: 600; }
+details { margin-top: 1rem; } summary { cursor: pointer; font-weight: 600; }
+@media (max-width: 34rem) { body { padding: 1rem .7rem 3rem; } table { font-size: .74rem; }
+.short { white-space: normal; } th, td { padding-right: .35rem; } tr.note td { padding-left: .5rem; } }
 """
+_TIGHT, _SHORT = 11, 24  # characters of a cell that stays on one line: on any screen, where there is room
+_HEIGHTS: Mapping[Tone, int] = {"good": 2, "warn": 6, "bad": 10}  # of 10: what is worse stands out without colours
 _PLOT_WIDTH, _PLOT_HEIGHT, _PLOT_LEFT, _PLOT_BOTTOM = 640, 320, 70, 40
 
 
@@ -96,6 +110,8 @@ def _block(block: Block) -> str:
             return "\n".join(_lane(lane) for lane in block.lanes)
         case Scatter():
             return _plot(block)
+        case Strip():
+            return _strip(block)
 
 
 def _paragraph(block: Paragraph) -> str:
@@ -119,7 +135,9 @@ def _row(row: Row, sides: list[str]) -> str:
 
 
 def _cell(cell: Cell, side: str) -> str:
-    return f'<td class="{f"{cell.tone} {side}".strip()}">{escape(cell.text)}</td>'
+    length = len(cell.text)
+    room = "tight" if length <= _TIGHT else "short" if length <= _SHORT else ""
+    return f'<td class="{" ".join(filter(None, (cell.tone, side, room)))}">{escape(cell.text)}</td>'
 
 
 def _lane(lane: Lane) -> str:
@@ -158,11 +176,38 @@ def _plot(plot: Scatter) -> str:
     if plot.y_guide is not None:
         y = f"{_y(plot.y_guide):.1f}"
         parts.append(f'<line class="guide" x1="{_PLOT_LEFT}" y1="{y}" x2="{right}" y2="{y}"/>')
-    for point in plot.points:
-        place = f'x="{_x(point.x):.1f}" y="{_y(point.y) + 4:.1f}"'
-        parts.append(f'<text {place} text-anchor="middle">{escape(point.mark)}</text>')
+    parts += [_point(point) for point in plot.points]
     size = f"0 0 {right + 20} {bottom + _PLOT_BOTTOM}"
-    return f'<svg viewBox="{size}" width="{right + 20}" role="img">{"".join(parts)}</svg>'
+    drawn = f'<svg class="plot" viewBox="{size}" width="{right + 20}" role="img">{"".join(parts)}</svg>'
+    return f'<div class="wide">{drawn}</div>'
+
+
+def _point(point: PlotPoint) -> str:
+    """A dot, and beside one that has a name of its own that name."""
+    x, y = _x(point.x), _y(point.y)
+    if point.mark == PLAIN:
+        return f'<circle class="quiet" cx="{x:.1f}" cy="{y:.1f}" r="2.5"/>'
+    name = f'<text x="{x + 8:.1f}" y="{y + 4:.1f}" font-weight="600">{escape(point.mark)}</text>'
+    return f'<circle class="phase" cx="{x:.1f}" cy="{y:.1f}" r="4"/>{name}'
+
+
+def _strip(strip: Strip) -> str:
+    """A line of marks as a row of colours, as wide as there is room; all lines on one scale."""
+    width = max((len(text) for _, text in strip.rows), default=0)
+    rows = "".join(
+        f"<dt>{escape(name)}</dt><dd>{_marks(text, dict(strip.tones), width)}</dd>" for name, text in strip.rows
+    )
+    return f"<dl>{rows}</dl>"
+
+
+def _marks(text: str, tones: Mapping[str, Tone], width: int) -> str:
+    drawn, place = [], 0
+    for mark, run in itertools.groupby(text):
+        count, tone = len(list(run)), tones.get(mark, "plain")
+        height = _HEIGHTS.get(tone, 2)
+        drawn.append(f'<rect class="{tone}" x="{place}" y="{10 - height}" width="{count}" height="{height}"/>')
+        place += count
+    return f'<svg class="marks" viewBox="0 0 {width} 10" preserveAspectRatio="none" role="img">{"".join(drawn)}</svg>'
 
 
 def _x(share: float) -> float:

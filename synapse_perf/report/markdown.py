@@ -14,6 +14,7 @@ from synapse_perf.report.document import (
     Lane,
     Paragraph,
     Scatter,
+    Strip,
     Table,
     Tone,
     Waterfall,
@@ -55,6 +56,8 @@ def _block(block: Block, ascii_only: bool) -> str:
         return _paragraph(block)
     if isinstance(block, Fields):
         return _fields(block)
+    if isinstance(block, Strip):
+        return _fields(block.as_fields)
     if isinstance(block, Table):
         return _table(block)
     if isinstance(block, Scatter):

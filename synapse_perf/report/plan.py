@@ -68,8 +68,8 @@ def plan_document(plan: DryRun) -> Document:
         ("trials", f"{trials}; more while a check is undecided"),
         ("time", f"about {time}" if known else time),
         ("limit", f"no new trial after {limit}" if plan.max_time_s is not None else "none"),
-        ("reads", format_bytes(sum(step.bytes_read_each * step.repeats_at_least for step in plan.steps))),
-        ("writes", format_bytes(sum(step.bytes_written_each * step.repeats_at_least for step in plan.steps))),
+        *_bytes("reads", [step.bytes_read_each * step.repeats_at_least for step in plan.steps]),
+        *_bytes("writes", [step.bytes_written_each * step.repeats_at_least for step in plan.steps]),
         ("outputs", "\n".join(plan.outputs) or "none but stdout and the saved run"),
     )
     sections = [
@@ -80,6 +80,11 @@ def plan_document(plan: DryRun) -> Document:
     if plan.notes:
         sections.append(Section("Notes", tuple(Paragraph(note, marker="-") for note in plan.notes)))
     return tuple(sections)
+
+
+def _bytes(name: str, each: list[int]) -> list[tuple[str, str]]:
+    """Left out where no step is known to: a page or a service is not read from a file."""
+    return [(name, format_bytes(sum(each)))] if any(each) else []
 
 
 def _no_estimate(plan: DryRun) -> str:
@@ -97,17 +102,18 @@ def _steps_table(steps: tuple[PlanStep, ...]) -> Table:
         Column("writes each", "right"),
     )
     unknown = UNKNOWN if any(step.seconds_each is not None for step in steps) else ""  # an empty column is not shown
-    return Table(columns, tuple(_row(step, unknown) for step in steps))
+    unread = "none" if any(step.bytes_read_each for step in steps) else ""
+    return Table(columns, tuple(_row(step, unknown, unread) for step in steps))
 
 
-def _row(step: PlanStep, unknown: str) -> Row:
+def _row(step: PlanStep, unknown: str, unread: str) -> Row:
     each, times = step.seconds_each, step.repeats_at_least
     cells = (
         step.name,
         f"up to {times}" if step.is_at_most else f"≥ {times}",
         unknown if each is None else f"~{format_duration(each)}",
         unknown if each is None else f"~{format_duration(each * times)}",
-        format_bytes(step.bytes_read_each) if step.bytes_read_each else "none",
+        format_bytes(step.bytes_read_each) if step.bytes_read_each else unread,
         format_bytes(step.bytes_written_each) if step.bytes_written_each else "",
     )
     return Row(tuple(map(Cell, cells)))

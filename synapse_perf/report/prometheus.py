@@ -23,6 +23,7 @@ UNITS: Mapping[str, str] = {
     "1": "",
     "1/s": "per_second",
     "B/s": "bytes_per_second",
+    "in 10 s": "per_ten_seconds",
 }
 Name = TypeVar("Name", bound=Hashable)
 
@@ -82,7 +83,7 @@ def _lines(name: str, family: list[Gauge]) -> Iterable[str]:
 def _family(name: str, unit: str) -> str:
     suffix = UNITS.get(unit, unit)
     whole = name if not suffix or name.endswith(f"_{suffix}") else f"{name}_{suffix}"
-    return PREFIX + _name(whole)
+    return PREFIX + (_name(whole) or "unnamed")
 
 
 def _label(name: str) -> str:

@@ -105,13 +105,13 @@ def _file_text(run: Result | Suite, suffix: str) -> str:
 def _page(run: Result | Suite) -> str:
     from synapse_perf.report.html import to_html
     from synapse_perf.report.sections import sections_of
-    from synapse_perf.report.suite_sections import whole_suite
+    from synapse_perf.report.suite_sections import verdict_word, whole_suite
 
     if isinstance(run, Suite):
         from synapse_perf.report.suite_distributions import distributions_section
 
         spread = distributions_section(run)
-        parts = tuple((result.benchmark, sections_of(result)) for result in run.results)
+        parts = tuple((f"{result.benchmark}: {verdict_word(result)}", sections_of(result)) for result in run.results)
         return to_html("synapse-perf run", (*whole_suite(run), *((spread,) if spread else ())), parts)
     return to_html(f"synapse-perf {run.benchmark}", sections_of(run))
 

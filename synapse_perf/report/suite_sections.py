@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from synapse_perf.analyze.targets import find_target
 from synapse_perf.model import Check, CheckStatus, Comparison, Finding, Metric, Result, Suite
 from synapse_perf.report.characters import needs_ascii
+from synapse_perf.report.comparisons_table import tally
 from synapse_perf.report.document import Block, Cell, Column, Document, Paragraph, Row, Section, Table
 from synapse_perf.report.figures import NOT_YET, format_gain, format_interval, format_ratio, labels_of, where_of
 from synapse_perf.report.findings_list import ranked_findings
-from synapse_perf.report.five_parts import figure_of, five_parts
+from synapse_perf.report.five_parts import figure_of, first_words, five_parts
 from synapse_perf.report.render import Format, document_text, render
 from synapse_perf.report.targets_table import SAMPLE, STATUS_TONES, STATUS_WORDS, worst
 from synapse_perf.report.verdict import how_and_where
@@ -49,8 +50,34 @@ def suite_sections(suite: Suite) -> Document:
 
 
 def whole_suite(suite: Suite) -> Document:
-    """With the five parts of a whole report in place of the worst problem alone."""
-    return (_verdict_section(suite), *five_parts(suite, _table_section(suite)), _parts_section(suite))
+    """With the five parts of a whole report; the worst problem stands with the verdict."""
+    verdict = _verdict_section(suite)
+    first, *rest = verdict.blocks
+    problem = [Paragraph(_sentence(result, finding)) for result, finding in _worst(suite)]
+    verdict = Section("", (first, *_missed(suite), *problem, *rest))
+    return (verdict, *five_parts(suite, _table_section(suite)), _parts_section(suite))
+
+
+def _missed(suite: Suite) -> list[Block]:
+    """What is not met by name, for a reader who reads no further."""
+    rows = [worst(checks) for checks in _by_target(suite).values()]
+    told = [
+        f"{_COUNTED[status].capitalize()}: {', '.join(named)}."
+        for status in ("fail", "inconclusive", "not-comparable")
+        if (named := [_named(row) for row in rows if row.status == status])
+    ]
+    return [Paragraph(text) for text in told]
+
+
+def _named(check: Check) -> str:
+    if check.observed is None:
+        return check.target
+    figures = f"{figure_of(check, check.observed)}, limit {figure_of(check, check.limit)}"
+    return f"{check.target} ({_short(check.statistic)} {figures})"
+
+
+def _short(statistic: str) -> str:
+    return "p50" if statistic == "median" else statistic
 
 
 def _verdict_section(suite: Suite) -> Section:
@@ -66,7 +93,16 @@ def _verdict_section(suite: Suite) -> Section:
         parts.append(f"{len(samples)} measured on samples, not your system")
     text = f"{STATUS_WORDS[suite.verdict]}: of {len(shown)} targets {', '.join(parts)}"
     blocks: list[Block] = [Paragraph(text, STATUS_TONES[suite.verdict])]
+    compared = [one for result in suite.results for one in result.comparisons]
+    if compared:
+        missing = ", where missing is what only one of the two runs measured"
+        told = f"Against the baseline, of {len(compared)} metrics: {tally(compared)}"
+        blocks.append(Paragraph(f"{told}{missing if any(one.status == 'missing' for one in compared) else ''}."))
     if suite.results:
+        measured = sum(check.observed is not None for check in shown)
+        by = f"{len(suite.results)} command{'s' if len(suite.results) > 1 else ''}"
+        took = format_duration(sum(result.duration_s for result in suite.results))
+        blocks.append(Paragraph(f"{measured} of {len(shown)} rows measured by {by} in {took}", "quiet"))
         blocks += how_and_where(suite.results[0])[1:]
     return Section("", tuple(blocks))
 
@@ -96,8 +132,7 @@ def _row(checks: list[Check], suite: Suite) -> Row:
     metric = next((one for one in result.metrics if one.key == check.metric), None) if result else None
     is_floor = (metric.better if metric else find_target(check.target).better) == "higher"
     is_sample = result is not None and result.subject == "sample" and check.observed is not None
-    statistic = "p50" if check.statistic == "median" else check.statistic
-    observed = "" if check.observed is None else f"{statistic} {figure_of(check, check.observed)}"
+    observed = "" if check.observed is None else f"{_short(check.statistic)} {figure_of(check, check.observed)}"
     return Row(
         (
             Cell(check.target, "strong"),
@@ -149,17 +184,24 @@ def _change(change: Comparison) -> str:
 
 def _problem_section(suite: Suite) -> Section:
     """The worst finding of all commands, with what it asks for."""
+    for result, finding in _worst(suite):
+        told = f"{finding.cause.rstrip('.')} [{finding.severity}, {finding.id}, {result.benchmark}]"
+        return Section("Worst problem", (Paragraph(told, "strong"), Paragraph(_remedy(finding))))
+    text = "None: nothing measured here asks for a change." if suite.results else "None, as nothing was measured."
+    return Section("Worst problem", (Paragraph(text),))
+
+
+def _worst(suite: Suite) -> list[tuple[Result, Finding]]:
+    """One at most; among equals that of the command that came first."""
     ranked = [(result, finding) for result in suite.results for finding in ranked_findings(result)[:1]]
     asking = [(result, finding) for result, finding in ranked if finding.severity != "info"]
-    if not asking:
-        text = "None: nothing measured here asks for a change." if suite.results else "None, as nothing was measured."
-        return Section("Worst problem", (Paragraph(text),))
-    result, finding = min(asking, key=lambda pair: ("high", "medium", "low").index(pair[1].severity))
-    blocks = (
-        Paragraph(f"{finding.cause.rstrip('.')} [{finding.severity}, {finding.id}, {result.benchmark}]", "strong"),
-        Paragraph(_remedy(finding)),
-    )
-    return Section("Worst problem", blocks)
+    return sorted(asking, key=lambda pair: ("high", "medium", "low").index(pair[1].severity))[:1]
+
+
+def _sentence(result: Result, finding: Finding) -> str:
+    gain = f", which gives {format_gain(finding.gain)}" if finding.gain else ""
+    told = f"Worst problem ({result.benchmark}): {finding.cause.rstrip('.')}."
+    return f"{told} What to change first: {first_words(finding) or NOT_YET}{gain}."
 
 
 def _remedy(finding: Finding) -> str:
@@ -179,7 +221,7 @@ def _parts_section(suite: Suite) -> Section:
         Row(
             (
                 Cell(result.benchmark),
-                Cell(_verdict_word(result), "plain" if result.subject == "sample" else STATUS_TONES[result.verdict]),
+                Cell(verdict_word(result), "plain" if result.subject == "sample" else STATUS_TONES[result.verdict]),
                 Cell(format_duration(result.duration_s)),
                 Cell(str(sum(finding.severity != "info" for finding in result.findings))),
                 Cell(str(len(result.failures)), "bad" if result.failures else "plain"),
@@ -194,5 +236,5 @@ def _parts_section(suite: Suite) -> Section:
     )
 
 
-def _verdict_word(result: Result) -> str:
+def verdict_word(result: Result) -> str:
     return "sample" if result.subject == "sample" and result.verdict == "not-measured" else STATUS_WORDS[result.verdict]

@@ -6,14 +6,15 @@ from collections.abc import Sequence
 
 from synapse_perf.analyze.ui_frames import Frame, frames_of, median_browser
 from synapse_perf.model import Result
-from synapse_perf.report.document import Fields, Paragraph, Section
+from synapse_perf.report.document import Paragraph, Section, Strip, Tone
 
 REFRESH_S = 1 / 60
 PER_LINE = 60
 LINES_AT_MOST = 10
 ON_TIME, LATE, STALLED = "▁", "▄", "█"
+TONES: tuple[tuple[str, Tone], ...] = ((ON_TIME, "good"), (LATE, "warn"), (STALLED, "bad"))
 LEGEND = (
-    f"One character a refresh of the display, a line a second: {ON_TIME} a new frame, {STALLED} none while the main "
+    f"One mark a refresh of the display, a line a second: {ON_TIME} a new frame, {STALLED} none while the main "
     f"thread was held, {LATE} none for another reason."
 )
 
@@ -30,7 +31,7 @@ def strip_section(result: Result) -> Section | None:
     title = f"Frames of browser {chosen + 1}"
     if len(browsers) > 1:
         title += f", which has the median of {len(browsers)}"
-    return Section(title, (Fields(rows), Paragraph(LEGEND + more, "quiet")))
+    return Section(title, (Strip(rows, TONES), Paragraph(LEGEND + more, "quiet")))
 
 
 def strip(frames: Sequence[Frame]) -> str:

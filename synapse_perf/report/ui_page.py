@@ -13,6 +13,7 @@ from synapse_perf.report.leak_figures import STATUS_WORDS
 from synapse_perf.units import format_bytes, format_duration, format_percent, three_digits
 
 LISTED_FROM = 20  # children: a list that is worth naming
+NAMED_SHARE = 0.05  # of the main thread's time: a function that is worth naming
 ROUND_NAMES = {
     "dom_node_growth": "DOM nodes",
     "listener_growth": "event listeners",
@@ -39,6 +40,7 @@ def page_section(result: Result) -> Section | None:
         told = f"{format_bytes(size)} in {number} file{'' if number == '1' else 's'}, {came} over the network"
         rows.append(("scripts", told))
     rows.append(("main thread", _busy(result)))
+    rows += _renders(result)
     rows += _interactions(result)
     rows.append(("layout shift", _shift(result)))
     return Section("The page", (Fields(tuple(rows)),))
@@ -58,7 +60,20 @@ def _busy(result: Result) -> str:
     told = ", ".join(f"{name} {format_percent(value)}" for name, value in shares.items() if value and name != "all")
     whole = shares["all"]
     busy = f"busy {format_percent(whole)} of the time" if whole is not None else "not known"
-    return f"{busy} ({told})" if told else busy
+    most = page_facts(result.metrics, "busiest")
+    share = page_number(result.metrics, "busiest_share") or 0.0
+    named = f"; most in {most[0]}, {format_percent(share)}" if most and share > NAMED_SHARE else ""
+    return (f"{busy} ({told})" if told else busy) + named
+
+
+def _renders(result: Result) -> list[tuple[str, str]]:
+    """What React does while nobody does anything; nothing where it does nothing."""
+    names = ("seconds", "renders", "idle_renders")
+    seconds, rendered, idle = (page_number(result.metrics, f"renders_{name}") for name in names)
+    if not seconds or not rendered:
+        return []
+    told = f"{three_digits(rendered / seconds)} React components a second while nobody does anything"
+    return [("renders", f"{told}, {three_digits((idle or 0.0) / seconds)} of them for nothing")]
 
 
 def _interactions(result: Result) -> list[tuple[str, str]]:

@@ -46,13 +46,21 @@ def _outcome(result: Result) -> list[str]:
         parts += _target_counts(result)
     if not measured:
         parts.append("nothing was measured")
+    worse = _worse(result)
+    rests_on_targets = any(check.status == "fail" for check in result.checks)
+    return (parts + worse if rests_on_targets else worse + parts) + _failure_counts(result)
+
+
+def _worse(result: Result) -> list[str]:
+    """What fails a run beside its targets."""
+    parts = []
     regressed = sum(one.status == "regressed" for one in result.comparisons)
     if regressed:
         parts.append(f"{regressed} of {len(result.comparisons)} metrics regressed against the baseline")
     leaks = sum(leak.status == "leak" for leak in result.leaks)
     if leaks:
         parts.append(f"{leaks} leak{'s' if leaks > 1 else ''}")
-    return parts + _failure_counts(result)
+    return parts
 
 
 def _failure_counts(result: Result) -> list[str]:
@@ -87,14 +95,15 @@ def _reasons(result: Result, *, is_told: bool = False) -> list[str]:
     if result.failures and result.verdict == "not-measured":
         first = result.failures[0]
         where = where_of(first.labels, first.arm)
-        reasons.append(f"{where + ': ' if where else ''}{first.message}")
+        told = first.message if where in first.message else f"{where}: {first.message}"
+        reasons.append(f"{_sentence(told).rstrip('.')}.")
     elif _needs_reason(result) and not (is_told and result.subject == "sample"):
-        reasons.append(_check_reason(worst(list(result.checks))))
+        reasons.append(_check_reason(result))
     findings = ranked_findings(result)
     if findings and findings[0].cause:
         top = findings[0]
         gain = f" Change 1 below gives {format_gain(top.gain)}." if top.gain and top.change else ""
-        reasons.append(f"{top.cause.rstrip('.')}.{gain}")
+        reasons.append(f"{_sentence(top.cause).rstrip('.')}.{gain}")
     return reasons
 
 
@@ -105,10 +114,20 @@ def _needs_reason(result: Result) -> bool:
     return result.verdict not in ("pass", "fail") or not result.findings
 
 
-def _check_reason(check: Check) -> str:
+def _check_reason(result: Result) -> str:
+    """Of the worst check, named unless it is the only one, which the verdict line has named."""
+    check = worst(list(result.checks))
     if SAMPLE in check.reason:  # the verdict line has said that already
         return f"{check.target}: {check.reason.partition(SAMPLE)[2].lstrip(': ')}."
+    if len({one.target for one in result.checks}) == 1:
+        return f"{_sentence(check.reason)}."
     return f"{_target_text(check)}: {check.reason}."
+
+
+def _sentence(text: str) -> str:
+    """With a capital, unless it begins with a name: ``qwen3-4b:``, ``llama.cpp``."""
+    word = text.partition(" ")[0]
+    return text[:1].upper() + text[1:] if word.isalpha() else text
 
 
 def _run_text(result: Result) -> str:

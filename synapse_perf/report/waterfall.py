@@ -60,8 +60,8 @@ CACHE_TITLES = {
 }
 _Span: TypeAlias = tuple[Metric, float, float, BarKind]  # a phase, its start and length in seconds, how to draw it
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
-_FULL = {"phase": "█", "part": "▒", "residual": "░", "floor": "·", "count": "█"}
-_FULL_ASCII = {"phase": "#", "part": "=", "residual": "~", "floor": ".", "count": "#"}
+_FULL = {"phase": "█", "part": "▒", "residual": "░", "floor": "·", "count": "█", "over": "█"}
+_FULL_ASCII = {"phase": "#", "part": "=", "residual": "~", "floor": ".", "count": "#", "over": "#"}
 
 
 def lane_of(run: Run, name: str) -> Lane | None:

@@ -57,7 +57,7 @@ DESCRIPTIONS: Mapping[str, Mapping[str, str]] = {
         "arm": "The variant, such as the load mode.",
         "process": "Counts from 1 within its arm.",
         "samples": "In the order they were measured, in the metric's unit; warm-ups are not among them.",
-        "facts": "By name, one value for each sample.",
+        "facts": "By name, one value for each sample; one alone is true of all of them.",
         "dropped": "How many samples beyond those listed were measured and not kept.",
     },
     "Summary": {

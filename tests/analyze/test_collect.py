@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from synapse_perf.analyze.collect import SAMPLES_AT_MOST, metrics_of
+from synapse_perf.analyze.disturbance import is_disturbed
 from synapse_perf.model import Failure, Measurement, Sample, Trial, TrialRecord, TrialSpec
 from tests.analyze.trials import DEFINITIONS, spec, trial
+
+CROWDED = {"cpu_pressure": 0.5}
 
 
 def start(seconds: float, phase: float, **facts: float) -> Sample:
@@ -66,3 +71,12 @@ def test_samples_beyond_the_most_are_counted_and_not_kept() -> None:
 def test_a_metric_that_no_benchmark_defines_is_a_mistake() -> None:
     with pytest.raises(KeyError, match="speed"):
         metrics_of([one_process(spec(), Sample((Measurement("speed", 1.0),)))], DEFINITIONS)
+
+
+def test_what_others_took_is_told_once_however_many_samples_there_are() -> None:
+    crowded = replace(one_process(spec(), start(3, 1, read_bytes=10), start(4, 1, read_bytes=20)), contention=CROWDED)
+    startup, phase = metrics_of([crowded], DEFINITIONS)
+
+    assert startup.trials[0].facts == {"read_bytes": (10, 20), "cpu_pressure": (0.5,)}
+    assert phase.trials[0].facts == {}
+    assert is_disturbed(startup.trials[0])

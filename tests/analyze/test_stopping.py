@@ -85,3 +85,11 @@ def test_what_was_given_up_is_told() -> None:
     undecided = undecided_by(JUDGEMENT, [FAST, DEEP])
     reason = explain_stop(trials, [FAST, DEEP], Bounds(), undecided)
     assert reason == "nothing is left to decide; given up after failures: deep"
+
+
+def test_a_policy_that_leaves_out_a_kind_of_trials_has_not_run_out_of_time() -> None:
+    """Such as the one that times imports, after a service that never started."""
+    bounds = Bounds(max_time_s=600.0)
+    reason = explain_stop((), [DEEP], bounds, undecided_by(JUDGEMENT, [DEEP]))
+
+    assert reason == "nothing is left to decide"

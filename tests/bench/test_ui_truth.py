@@ -25,6 +25,7 @@ def trial(url: str, number: int, register: Register) -> Trial:
         "url": url,
         "seconds": SECONDS,
         "control_s": 2.0,
+        "watch_s": 0.1,
         "settle_s": 1.0,
         "patience_s": 30.0,
         "chromium": find_chromium(),

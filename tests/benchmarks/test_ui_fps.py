@@ -10,12 +10,18 @@ from typing import Any
 
 import pytest
 
+from synapse_perf.analyze.collect import metrics_of
+from synapse_perf.analyze.ui_findings import ui_findings
 from synapse_perf.benchmarks import ui_fps, ui_leak
-from synapse_perf.benchmarks.context import Context
+from synapse_perf.benchmarks.context import BenchmarkFailed, Context
+from synapse_perf.benchmarks.ui_fps import METRICS
+from synapse_perf.model import Trial
+from synapse_perf.outside import opened_page
 from synapse_perf.outside.browser import FOLDER, find_chromium
 from synapse_perf.outside.opened_page import SAMPLE_URL
 from synapse_perf.samples import Sample
-from tests.outside.pages import BUTTON, LEAKING, blocked, needs_browser, served, temporary
+from tests.analyze.made_pages import SPEC
+from tests.outside.pages import BUTTON, LEAKING, RENDERING, blocked, needs_browser, served, temporary
 
 pytestmark = needs_browser
 __all__ = ["temporary"]  # a fixture
@@ -46,9 +52,10 @@ def look(url: str, measure: Callable[[Context], Any] = ui_fps.measure, **workloa
     messages: list[tuple[str, dict[str, Any]]] = []
     asked = {
         "url": url,
-        "seconds": 1.5,
-        "control_s": 0.3,
-        "settle_s": 0.2,
+        "seconds": 1.0,
+        "control_s": 0.2,
+        "watch_s": 0.3,
+        "settle_s": 0.1,
         "patience_s": 5.0,
         "chromium": find_chromium(),
         "uses_gpu": False,
@@ -72,7 +79,7 @@ def scenario(folder: Path, body: str) -> str:
 
 def test_a_planted_block_is_found_and_its_function_named() -> None:
     with served({"/": blocked(120, every_ms=400)}) as url:
-        told = look(f"{url}/")
+        told = look(f"{url}/", seconds=1.5)
 
     assert told.values("main_thread_stalls")[0] > 0
     assert told.holders.count("burn") >= 2
@@ -131,3 +138,27 @@ def test_nodes_and_listeners_that_stay_are_counted_exactly(tmp_path: Path) -> No
     assert leaking.values("listener_growth")[2:] == [3000, 3000]
     assert tidy.values("dom_node_growth")[2:] == [0, 0]
     assert tidy.values("listener_growth")[2:] == [0, 0]
+
+
+def test_an_endless_loop_is_a_failure_and_no_hang(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(opened_page, "BLOCKED_S", 1.0)
+    endless = "<script>setTimeout(() => { for (;;); }, 50)</script>"
+    with (
+        served({"/": endless}) as url,
+        pytest.raises(BenchmarkFailed, match="main thread answers nothing for 1 s") as told,
+    ):
+        look(f"{url}/")
+
+    assert told.value.failure["kind"] == "time-out"
+
+
+def test_faults_of_one_page_are_found_together() -> None:
+    """A list that is not virtualised and built anew alike, and a large script."""
+    rows = RENDERING.replace("length: 100", "length: 900").replace("SHOWN", "the same")
+    with served({"/": f"{rows}<script src='/big.js'></script>", "/big.js": "//" + "x" * 1_100_000}) as url:
+        told = look(f"{url}/", seconds=1.0)
+
+    found = {one.id: one for one in ui_findings(metrics_of([Trial(SPEC, 1, tuple(told.samples), 1.0)], METRICS))}
+    assert {"needless-renders", "long-list", "large-bundle"} <= set(found)
+    assert "most of them in ul#rows" in found["needless-renders"].cause
+    assert found["long-list"].cause.startswith("ul#rows has 900 children")

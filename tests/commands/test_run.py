@@ -11,14 +11,17 @@ import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
+from synapse_perf import cli
 from synapse_perf.results import list_runs, state_directory
 from synapse_perf.results.runs import SUITE
 
+ENDED_WITHIN_S = 20.0
 PROFILE = """
 models = "embedded"
-run = ["profile-load", "bench-cgrag"]
+run = ["profile-load", "ws-latency"]
 
 [sampling]
 trials = 1
@@ -28,9 +31,9 @@ max_time = "20s"
 models = ["fast"]
 caches = ["warm"]
 
-[bench-cgrag]
-corpus = "texts"
-states = ["warm"]
+[ws-latency]
+sample = true
+messages = 20
 """
 
 
@@ -42,11 +45,6 @@ def program(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
     (tmp_path / "small.toml").write_text(PROFILE)
-    (tmp_path / "texts").mkdir()
-    for number in range(30):
-        (tmp_path / "texts" / f"{number}.md").write_text(
-            f"# The number {number * 7}\n" + f"Text {number} tells of it.\n" * 5
-        )
     return tmp_path
 
 
@@ -61,18 +59,20 @@ def test_all_rows_of_the_table_in_one_file_and_one_page(directory: Path) -> None
     assert told.returncode == 0, told.stderr
     suite = suite_in(directory / "s.json")
     assert suite["kind"] == "suite"
-    assert [result["benchmark"] for result in suite["results"]] == ["profile-load", "bench-cgrag"]
+    assert [result["benchmark"] for result in suite["results"]] == ["profile-load", "ws-latency"]
     assert len({check["target"] for check in suite["checks"]}) == 11
     rows = [line for line in told.stdout.splitlines() if "NOT MEASURED" in line or line.rstrip().endswith("sample")]
     assert len([line for line in rows if line.split()[0] in {check["target"] for check in suite["checks"]}]) == 11
-    assert "measure it: synapse-perf ws-latency URL" in " ".join(told.stdout.split())
+    assert "measure it: synapse-perf ui-fps URL" in " ".join(told.stdout.split())
     assert "1 of 2: profile-load" in told.stderr
     assert "# NOT MEASURED" in (directory / "s.md").read_text()
     assert len(list_runs()) == 1  # the suite, not each of its commands
 
 
 def test_one_that_cannot_run_leaves_the_others_and_says_why_in_its_rows(directory: Path) -> None:
-    (directory / "small.toml").write_text(PROFILE.replace('"texts"', '"nowhere"'))
+    (directory / "small.toml").write_text(
+        PROFILE.replace('"ws-latency"]', '"bench-cgrag"]') + '[bench-cgrag]\ncorpus = "nowhere"\n'
+    )
 
     told = program("-o", "s.json", cwd=directory)
 
@@ -84,50 +84,70 @@ def test_one_that_cannot_run_leaves_the_others_and_says_why_in_its_rows(director
     assert "Traceback" not in told.stderr
 
 
-def test_an_interrupted_run_is_kept_and_gone_on_with(directory: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_a_run_that_ends_early_is_kept_and_gone_on_with(number: signal.Signals, directory: Path) -> None:
+    """Also one that is killed: what was finished is in the file, and nothing that it started goes on."""
     command = [sys.executable, "-m", "synapse_perf", "run", "--profile", "./small.toml"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=directory) as running:
         assert running.stderr is not None
         for line in running.stderr:
             if line.startswith("2 of 2"):
                 break
-        time.sleep(0.2)
-        os.kill(running.pid, signal.SIGINT)
+        below = some_process_below(running.pid)
+        os.kill(running.pid, number)
         out, err = running.communicate(timeout=120)
-    assert running.returncode == 130, err
-    assert "NOT MEASURED" in out
+    assert running.returncode == (130 if number == signal.SIGINT else -number), err
+    assert "NOT MEASURED" in out or number == signal.SIGKILL
+    assert psutil.wait_procs(below, timeout=ENDED_WITHIN_S)[1] == []
     assert [one["benchmark"] for one in suite_in(list_runs(SUITE)[0])["results"]][:1] == ["profile-load"]
 
     again = program("--resume", "-o", "s.json", cwd=directory)
 
     assert again.returncode == 0, again.stderr
     assert "taken over: profile-load" in again.stderr
-    assert [one["benchmark"] for one in suite_in(directory / "s.json")["results"]] == ["profile-load", "bench-cgrag"]
+    assert [one["benchmark"] for one in suite_in(directory / "s.json")["results"]] == ["profile-load", "ws-latency"]
     assert len(list_runs(SUITE)) == 1
 
 
-def test_only_and_skip_refuse_what_leaves_nothing(directory: Path) -> None:
-    unknown = program("--only", "profile-lood", cwd=directory)
-    nothing = program("--skip", "profile-load,bench-cgrag", cwd=directory)
-
-    assert unknown.returncode == 2
-    assert "'profile-lood' is no measuring command" in unknown.stderr
-    assert nothing.returncode == 2
-    assert "nothing is left to run" in nothing.stderr
-
-
-def test_a_profile_that_names_no_command_is_told_with_what_there_is(directory: Path) -> None:
-    (directory / "small.toml").write_text(PROFILE.replace('"bench-cgrag"]', '"bench-crag"]'))
-
-    told = program(cwd=directory)
-
-    assert told.returncode == 2
-    assert 'small.toml:3: run: "bench-crag" is no measuring command' in told.stderr
+def some_process_below(pid: int) -> list[psutil.Process]:
+    """All that the program has started, as soon as there is any."""
+    deadline = time.monotonic() + ENDED_WITHIN_S
+    while time.monotonic() < deadline:
+        if below := psutil.Process(pid).children(recursive=True):
+            return below
+        time.sleep(0.01)
+    return []
 
 
-def test_nothing_to_go_on_with_is_told(directory: Path) -> None:
-    told = program("--resume", cwd=directory)
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--only", "profile-lood"), "'profile-lood' is no measuring command"),
+        (("--skip", "profile-load,ws-latency"), "nothing is left to run"),
+        (("--resume",), "--resume: no run is saved that could go on"),
+        (("--max-time", "0s"), "--max-time 0s: leaves no time"),
+        (("--alerts", "none/rules.yml"), "none/rules.yml: cannot be written"),
+    ],
+)
+def test_wrong_input_is_told_before_anything_is_measured(
+    arguments: tuple[str, ...],
+    told: str,
+    directory: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(directory)
 
-    assert told.returncode == 2
-    assert "--resume: no run is saved that could go on" in told.stderr
+    assert cli.run(["run", "--profile", "./small.toml", *arguments]) == 2
+    assert told in capsys.readouterr().err
     assert not (state_directory() / "runs").exists() or not list_runs(SUITE)
+
+
+def test_a_profile_that_names_no_command_is_told_with_what_there_is(
+    directory: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(directory)
+    (directory / "small.toml").write_text(PROFILE.replace('"ws-latency"]', '"ws-latncy"]'))
+
+    assert cli.run(["run", "--profile", "./small.toml"]) == 2
+    assert 'small.toml:3: run: "ws-latncy" is no measuring command' in capsys.readouterr().err

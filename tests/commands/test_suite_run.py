@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ import typer
 
 from synapse_perf.analyze.targets import TARGETS
 from synapse_perf.commands import suite_parts
+from synapse_perf.commands.measuring import effort_of
 from synapse_perf.commands.options import CommonOptions, PartOptions
 from synapse_perf.commands.suite_parts import MEASURED_BY, PARTS, chosen_parts, shares_of
 from synapse_perf.commands.suite_run import SuiteRun
@@ -115,6 +117,14 @@ def test_what_one_command_cannot_do_is_told_in_its_rows_and_the_others_are_measu
     assert "error: profile-load: no such file\nhint: name another" in capsys.readouterr().err
 
 
+def test_no_path_below_the_home_stands_in_a_row(plant: Any) -> None:
+    plant(profile_load=raises(InputError(f"{Path.home()}/models/a.gguf cannot be read")))
+
+    suite_run("profile-load").measure(is_resumed=False)
+
+    assert reason(saved(), "model-startup-cpu") == "~/models/a.gguf cannot be read"
+
+
 def test_a_row_that_is_open_for_a_failure_says_which(plant: Any) -> None:
     plant(profile_load=measures("profile-load", code=6, checks=(), failures=made_result().failures))
 
@@ -200,6 +210,23 @@ def test_what_one_leaves_of_its_time_goes_to_those_after_it(plant: Any) -> None:
     assert 50.0 < second <= 100.0
 
 
+def test_what_a_command_needs_to_prepare_is_of_its_share(plant: Any) -> None:
+    left: list[float | None] = []
+
+    def prepares(common: PartOptions) -> int:
+        time.sleep(0.2)
+        left.append(effort_of(Profile("mine"), common).bounds.max_time_s)
+        return 0
+
+    plant(profile_load=prepares)
+
+    suite_run("profile-load", max_time="10s").measure(is_resumed=False)
+
+    assert left[0] is not None
+    assert 1.0 <= left[0] <= 9.8
+    assert effort_of(Profile("mine"), CommonOptions(max_time="10s")).bounds.max_time_s == 10.0
+
+
 # --- interrupted, killed, gone on with -------------------------------------------------------------------------------
 
 
@@ -227,6 +254,48 @@ def test_an_interrupt_ends_the_run_and_its_rows_say_how_to_go_on(plant: Any) -> 
     assert [name for name, _ in called] == ["profile-load"]
     assert "run --resume" in reason(saved(), "model-startup-cpu")
     assert "before its turn" in reason(saved(), "cgrag-warm")
+
+
+def test_what_is_finished_and_not_asked_for_now_stays_in_its_own_file(plant: Any) -> None:
+    plant(profile_load=measures("profile-load"), bench_cgrag=raises(KeyboardInterrupt()))
+    suite_run().measure(is_resumed=False)
+    plant(bench_cgrag=measures("bench-cgrag"))
+
+    suite_run("bench-cgrag").measure(is_resumed=True)
+
+    files = [load(path) for path in list_runs(SUITE)]
+    assert [[one.benchmark for one in file.results] for file in files if isinstance(file, Suite)] == [
+        ["bench-cgrag"],
+        ["profile-load"],
+    ]
+
+
+def test_a_row_of_a_command_that_was_interrupted_says_how_to_go_on(plant: Any) -> None:
+    nothing: dict[str, Any] = {"plan": {"stopped": "interrupted"}, "checks": (), "failures": ()}
+    plant(profile_load=measures("profile-load", code=130, **nothing))
+
+    suite_run("profile-load").measure(is_resumed=False)
+
+    assert reason(saved(), "model-startup-cpu") == "interrupted; go on with: synapse-perf run --resume"
+
+
+def test_a_row_that_the_time_did_not_suffice_for_says_so(plant: Any) -> None:
+    spent: dict[str, Any] = {"plan": {"stopped": "the time is spent: 17.1 s of 18.8 s"}, "checks": (), "failures": ()}
+    plant(profile_load=measures("profile-load", **spent))
+
+    suite_run("profile-load").measure(is_resumed=False)
+
+    assert reason(saved(), "model-startup-cpu").startswith(
+        "the time is spent: 17.1 s of 18.8 s; give a longer --max-time, or measure it alone: synapse-perf profile-load"
+    )
+    assert reason(saved(), "model-startup-metal").startswith("measure it: synapse-perf profile-load")
+
+
+def test_no_time_at_all_is_wrong_input(plant: Any) -> None:
+    plant(profile_load=measures("profile-load"))
+
+    with pytest.raises(InputError, match="--max-time 0s: leaves no time"):
+        suite_run("profile-load", max_time="0s")
 
 
 def test_only_what_was_finished_and_asked_for_alike_is_taken_over(

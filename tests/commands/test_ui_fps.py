@@ -16,6 +16,8 @@ from typing import Any
 import psutil
 import pytest
 
+from synapse_perf import cli
+from synapse_perf.outside import browser
 from synapse_perf.outside.browser import FOLDER
 from tests.outside.pages import LEAKING, blocked, needs_browser, served, temporary
 
@@ -69,14 +71,13 @@ def running(*options: str, is_open: bool = True) -> Iterator[tuple[subprocess.Po
         arguments = command(f"{url}/", "--trials", "1", "--seconds", "60", "--max-time", "1s", *options)
         with subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as program:
             deadline = time.monotonic() + 100
-            browser = None
-            while time.monotonic() < deadline and not (browser and (not is_open or asked.count("/") > 1)):
-                browser = started_browser(program.pid)
+            started = None
+            while time.monotonic() < deadline and not (started and (not is_open or asked.count("/") > 1)):
+                started = started_browser(program.pid)
                 time.sleep(0.05)
-            time.sleep(1.0 if is_open else 0.0)
-            assert browser is not None
+            assert started is not None
             try:
-                yield program, browser
+                yield program, started
             finally:
                 program.kill()
 
@@ -102,8 +103,8 @@ def test_no_browser_and_no_profile_stay_behind(number: signal.Signals, is_open: 
 @needs_browser
 def test_a_browser_that_dies_is_a_failure_of_its_own(tmp_path: Path, temporary: Path) -> None:
     output = tmp_path / "r.json"
-    with running("-o", str(output)) as (program, browser):
-        browser.kill()
+    with running("-o", str(output)) as (program, started):
+        started.kill()
         _, errors = program.communicate(timeout=100)
 
     assert program.returncode == 6
@@ -128,36 +129,48 @@ def test_a_browser_that_dies_is_a_failure_of_its_own(tmp_path: Path, temporary: 
     ],
 )
 @needs_browser
-def test_wrong_input_is_one_line_and_ends_with_2(arguments: tuple[str, ...], told: str) -> None:
-    found = run(*arguments)
+def test_wrong_input_is_one_line_and_ends_with_2(
+    arguments: tuple[str, ...], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = cli.run(["ui-fps", *arguments])
 
-    assert (found.returncode, found.stdout) == (2, "")
-    assert told in found.stderr.replace("\nhint:", ";")
-    assert len(found.stderr.strip().splitlines()) <= 2
+    shown = capsys.readouterr()
+    assert (code, shown.out) == (2, "")
+    assert told in shown.err.replace("\nhint:", ";")
+    assert len(shown.err.strip().splitlines()) <= 2
 
 
 @needs_browser
 @pytest.mark.parametrize("status", [404, 500])
-def test_an_address_that_has_no_page_is_told_before_measuring(status: int) -> None:
+def test_an_address_that_has_no_page_is_told_before_measuring(status: int, capsys: pytest.CaptureFixture[str]) -> None:
     with served({"/": status}) as url:
-        found = run(f"{url}/")
+        assert cli.run(["ui-fps", f"{url}/"]) == 2
 
-    assert found.returncode == 2
-    assert f"answers with status {status}" in found.stderr
+    assert f"answers with status {status}" in capsys.readouterr().err
 
 
-def test_without_a_browser_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("variable", "told"),
+    [
+        ("no-chromium-here", "there is no browser no-chromium-here (from SYNAPSE_PERF_CHROMIUM)"),
+        ("", "there is no Chromium here\nhint: install one"),
+    ],
+)
+def test_without_a_browser_it_says_what_to_install(
+    variable: str, told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
-    monkeypatch.setenv("SYNAPSE_PERF_CHROMIUM", "no-chromium-here")
-    found = run("http://127.0.0.1:9/")
+    monkeypatch.setenv("SYNAPSE_PERF_CHROMIUM", variable)
+    monkeypatch.setattr(browser, "MACOS_PLACES", ())
 
-    assert found.returncode == 2
-    assert "there is no browser no-chromium-here (from SYNAPSE_PERF_CHROMIUM)" in found.stderr
+    assert cli.run(["ui-fps", "http://127.0.0.1:9/"]) == 2
+    assert told in capsys.readouterr().err
 
 
-def test_a_dry_run_opens_nothing(temporary: Path) -> None:
-    found = run("http://127.0.0.1:9/", "--dry-run", "--chromium", sys.executable)
+def test_a_dry_run_opens_nothing(temporary: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["ui-fps", "http://127.0.0.1:9/", "--dry-run", "--chromium", sys.executable]) == 0
 
-    assert found.returncode == 0, found.stderr
-    assert "each process is a fresh browser" in " ".join(found.stdout.split())
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "each process is a fresh browser" in shown
+    assert "0 B" not in shown
     assert list(temporary.iterdir()) == []

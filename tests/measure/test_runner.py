@@ -56,6 +56,13 @@ def test_samples_arrive_in_order_and_no_more_than_asked_for(register: Register) 
     assert trial.failure is None
 
 
+def test_what_others_took_is_told_of_the_trial_and_not_of_each_sample(register: Register) -> None:
+    trial = run(register, "succeed")
+
+    assert {"cpu_pressure", "memory_pressure", "steal"} <= set(trial.contention)
+    assert not any(set(sample.facts) & set(trial.contention) for sample in trial.samples)
+
+
 def test_warm_ups_are_not_reported(register: Register) -> None:
     spec = TrialSpec(
         "tests.measure.faulty", "planted", {}, {"behaviour": "succeed"}, samples=2, warmups=5, cwd=str(PROJECT)

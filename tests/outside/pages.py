@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import playwright
 import pytest
 
 BLOCKED = """<!doctype html><title>blocked</title><canvas id="c" width="400" height="300"></canvas><script>
@@ -39,6 +40,14 @@ document.getElementById('slow').onclick = function answerSlowly() {
   document.getElementById('line').style.marginTop = '30px';
 };
 </script>"""
+RENDERING = """<!doctype html><ul id="rows"></ul><script>
+const rows = document.getElementById('rows'); let count = 0;
+setInterval(function renderAll() {
+  rows.innerHTML = Array.from({length: 100}, () => `<li><b>row</b> <i>SHOWN</i></li>`).join('');
+}, 50);
+</script>"""
+REACT_PATH = "/report.js"
+RENDERS_ANEW = "dispatchEvent(new PopStateEvent('popstate'))"
 
 needs_browser = pytest.mark.skipif(
     not any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), reason="no Chromium is installed"
@@ -47,6 +56,22 @@ needs_browser = pytest.mark.skipif(
 
 def blocked(milliseconds: int, every_ms: int = 1000) -> str:
     return BLOCKED.replace("BLOCK_MS", str(milliseconds)).replace("EVERY_MS", str(every_ms))
+
+
+def rendering(shown: str) -> str:
+    """A list that is built anew 20 times a second, in each line what the expression of a template gives."""
+    return RENDERING.replace("SHOWN", shown)
+
+
+def react_page(script: str) -> str:
+    """React's production build in an application that comes with Playwright, and a script beside it."""
+    return f"<div id='root'></div><script>{script}</script><script type='module' src='{REACT_PATH}'></script>"
+
+
+def react_script() -> dict[str, str | int]:
+    """The application, which renders anew whenever it is told of another address, be it the old one."""
+    path = Path(playwright.__file__).parent / "driver/package/lib/vite/htmlReport/report.js"
+    return {REACT_PATH: path.read_text("utf-8")}
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from synapse_perf.report.render import write_output
 from synapse_perf.report.result_prometheus import result_prometheus
 from synapse_perf.report.suite_sections import render_suite, whole_suite
 from tests.made_results import made_metric, made_result
+from tests.report.every_example import EVERY
 
 TITLES = ["1. Problem analysis", "2. Strategies", "3. Changes to make", "4. Validation", "5. Monitoring"]
 
@@ -41,13 +42,27 @@ def test_a_cause_its_change_its_gain_and_its_check_are_each_in_their_part() -> N
     assert "| 1 | mmap | 1.20 s" in part(made(), 2)
     assert "measured" in part(made(), 2)
     assert "change: mmap" in part(made(), 3)
-    assert "- again" in part(made(), 4)
-    assert "- disk" in part(made(), 5)
+    assert "- 1: again" in part(made(), 4)
+    assert "- 1: disk" in part(made(), 5)
 
 
 def test_the_change_against_the_baseline_is_the_validation() -> None:
     assert "1 metrics compared: 1 unchanged" in part(made(), 4)
     assert "there is no before" in part(made(comparisons=()), 4)
+
+
+def test_of_many_metrics_those_that_changed_and_the_judged_ones_are_listed() -> None:
+    one = made_result().comparisons[0]
+    own = made_result().checks[0].metric
+    many = [replace(one, metric=f"phase_time{{phase=p{number}}}", status="missing") for number in range(90)]
+    slower = replace(one, metric="peak_rss", status="regressed", ratio=1.3)
+    suite = made(comparisons=(*many, slower, replace(one, metric=own, status="inconclusive")))
+
+    assert "92 metrics compared: 1 regressed, 90 missing, 1 inconclusive." in part(suite, 4)
+    assert "phase_time" not in part(suite, 4)
+    assert "peak_rss" in part(suite, 4)
+    assert own.partition("{")[0] in part(suite, 4)
+    assert "Against the baseline, of 92 metrics: 1 regressed, 90 missing" in render_suite(suite, "md")
 
 
 def test_a_missed_target_is_a_criterion() -> None:
@@ -107,8 +122,36 @@ def test_a_whole_report_of_a_suite_that_fails() -> None:
     assert "REGRESSED" in validation
     assert "is no longer slower than its baseline (now 1.31×)" in validation
     assert "model-startup-cpu: median below 15.0 s; now 20.0 s" in validation
-    assert "- no gap" in validation
-    assert "model-startup-cpu: synapse_perf_target_status, limit 15.0 s" in monitoring
+    assert "- 2, 3: no gap" in validation
+    assert 'synapse_perf_target_status{target="...", status="fail"} == 1, for model-startup-cpu (15.0 s).' in monitoring
+
+
+def test_one_change_for_several_causes_is_told_once_with_its_greatest_gain() -> None:
+    first = made_result().findings[0]
+    more = replace(first, cause="the second model too", gain=Gain(2.0, 1.5, 2.5, "s", True), check="once more")
+    suite = made(findings=(first, more, replace(more, cause="and a third", change="another", gain=None)))
+
+    assert "| 1 | mmap | up to 2.00 s (1.50–2.50 s) | measured" in part(suite, 2)
+    assert "| 2 | another | not known yet | nothing tried it" in part(suite, 2)
+    assert part(suite, 3).count("change: mmap") == 1
+    assert "also for: reading [profile-load]" in part(suite, 3)
+    assert "- 1: again" in part(suite, 4)
+    assert "- 1, 2: once more" in part(suite, 4)
+
+
+def test_where_the_time_goes_is_told_of_each_command() -> None:
+    problem = part(suite_of([EVERY["latency_full"](), EVERY["ui_blocked"]()], TARGETS, {}, profile="laptop"), 1)
+
+    assert re.search(r"- tier-latency: Deep: .*prefill \d+ %, decode \d+ %", problem)
+    assert "- ui-fps: Main thread: 10.0 stalls in 10 s" in problem
+
+
+def test_a_reader_of_the_first_lines_alone_knows_what_is_missed_and_what_to_do() -> None:
+    first, missed, problem = render_suite(failing(), "md", in_full=True).replace("\\", "").split("\n\n")[:3]
+
+    assert first == "# FAIL: of 11 targets 1 missed, 10 not measured"
+    assert missed == "Missed: model-startup-cpu (p50 20.0 s, limit 15.0 s)."
+    assert problem.startswith("Worst problem (profile-load): reading. What to change first: mmap, which gives 1.20 s")
 
 
 def test_the_page_of_such_a_suite_is_one_small_file(tmp_path: Path) -> None:

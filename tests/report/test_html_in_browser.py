@@ -18,7 +18,9 @@ from tests.report.every_example import EVERY
 SHOWN = """() => ({
   titles: [...document.querySelectorAll('h2')].filter(one => one.checkVisibility()).map(one => one.textContent),
   wide: document.documentElement.scrollWidth - document.documentElement.clientWidth,
-  plots: [...document.querySelectorAll('svg')].map(one => one.getBoundingClientRect().height),
+  plots: [...document.querySelectorAll('svg.plot')].map(one => one.getBoundingClientRect().height),
+  frames: [...document.querySelectorAll('svg.marks')].map(one => one.getBoundingClientRect().width),
+  stalls: document.querySelectorAll('svg.marks .bad').length,
   bars: [...document.querySelectorAll('.bar')].filter(one => one.checkVisibility() && one.offsetWidth > 0).length,
 })"""
 OPEN = "() => document.querySelectorAll('details').forEach(one => { one.open = true })"
@@ -56,9 +58,14 @@ async def _look(path: Path) -> Seen:
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A suite with timelines, distributions, a Pareto plot, and words that would be markup."""
+    """A suite with timelines, distributions, a Pareto plot, a strip of frames, and words that would be markup."""
     hostile = "<script>alert(1)</script><img src='http://127.0.0.1:9/x'>"
-    results = [EVERY["full"](), replace(EVERY["retrieval_tuned"](), warnings=(hostile,)), EVERY["latency_full"]()]
+    results = [
+        EVERY["full"](),
+        replace(EVERY["retrieval_tuned"](), warnings=(hostile,)),
+        EVERY["latency_full"](),
+        EVERY["ui_blocked"](),
+    ]
     path = tmp_path_factory.mktemp("report") / "r.html"
     write_output(suite_of(results, TARGETS, {}, profile="laptop"), path)
     return path
@@ -84,6 +91,13 @@ def test_plots_and_timelines_are_drawn(seen: Seen) -> None:
     assert seen.open["plots"]
     assert min(seen.open["plots"]) > 100
     assert seen.open["bars"] > 20
+
+
+def test_each_second_of_frames_is_one_line_with_its_stalls(seen: Seen) -> None:
+    """On the narrow screen as well: a little more than five seconds, with five stalls."""
+    assert len(seen.open["frames"]) == 6
+    assert max(seen.open["frames"]) < 420
+    assert seen.open["stalls"] == 5
 
 
 def test_nothing_is_wider_than_the_screen(seen: Seen) -> None:

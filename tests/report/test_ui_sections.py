@@ -8,7 +8,8 @@ from synapse_perf.analyze.ui_frames import Frame, Holder
 from synapse_perf.model import Result
 from synapse_perf.report.render import render
 from synapse_perf.report.ui_frames import strip
-from tests.report.ui_examples import EXAMPLES, blocked, smooth
+from tests.analyze.made_pages import browser
+from tests.report.ui_examples import EXAMPLES, blocked, result, smooth
 
 HELD = Holder("burn", "app.js", 2, "")
 REFRESH_S = 1 / 60
@@ -69,3 +70,18 @@ def test_jitter_within_a_refresh_changes_nothing() -> None:
     shaky = [Frame(at, at - before, None) for before, at in zip((0.0, *times), times, strict=False)]
 
     assert strip(shaky) == "▁▁▁▁"
+
+
+def test_what_react_renders_by_itself_and_who_is_busiest_are_told() -> None:
+    about = {
+        "renders_seconds": 2.0,
+        "renders_renders": 800,
+        "renders_idle_renders": 780,
+        "busiest": "renderRow (app.js:7)",
+        "busiest_share": 0.21,
+    }
+    shown = text(result(*(browser(process, **about) for process in range(1, 7))))
+
+    assert "400 React components a second while nobody does anything, 390 of them for nothing" in shown
+    assert "layout 1.00 %); most in renderRow (app.js:7), 21.0 %" in shown
+    assert "React components" not in text(smooth())

@@ -74,8 +74,22 @@ def test_a_finding_without_a_change_promises_none() -> None:
     assert lines(shown)[1] == "The cause."
 
 
+@pytest.mark.parametrize(
+    ("cause", "told"),
+    [
+        ("the main thread stands still", "The main thread stands still."),
+        ("qwen3-4b: reading holds the start back", "qwen3-4b: reading holds the start back."),
+        ("llama.cpp was built without AVX2", "llama.cpp was built without AVX2."),
+    ],
+)
+def test_a_sentence_begins_with_a_capital_unless_that_is_a_name(cause: str, told: str) -> None:
+    finding = Finding("x", "high", cause, {}, None, "", "", "")
+    shown = result(metrics=run_metrics("m", "cold"), findings=(finding,), verdict="pass")
+    assert lines(shown)[1] == told
+
+
 def test_what_is_undecided_says_why() -> None:
-    assert lines(few_trials())[1] == "model-startup-cpu: a median needs 6 processes, 3 were run."
+    assert lines(few_trials())[1] == "A median needs 6 processes, 3 were run."
 
 
 def test_where_nothing_was_measured_the_first_failure_is_the_reason() -> None:
@@ -84,7 +98,7 @@ def test_where_nothing_was_measured_the_first_failure_is_the_reason() -> None:
 
 def test_a_failure_of_the_whole_run_needs_no_place() -> None:
     shown = result(failures=(Failure("error", "no model was found"),))
-    assert lines(shown)[1] == "no model was found"
+    assert lines(shown)[1] == "No model was found."
 
 
 def test_trials_are_counted_once_however_many_metrics_they_gave() -> None:
