@@ -193,12 +193,24 @@ def _end_all(folder: Path) -> None:
     """End what drives the browser, and a browser that is still starting: it would make the folder anew."""
     import psutil
 
-    below = psutil.Process().children(recursive=True)
-    for process in below:
-        with contextlib.suppress(psutil.Error):
-            process.kill()
-    psutil.wait_procs(below, timeout=REMOVAL_S)
-    _remove(folder)
+    deadline_s = time.monotonic() + REMOVAL_S
+    while time.monotonic() < deadline_s:
+        found = [*psutil.Process().children(recursive=True), *_running_in(folder)]
+        for process in found:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+        psutil.wait_procs(found, timeout=REMOVAL_S)
+        _remove(folder)
+        if not found:
+            return
+
+
+def _running_in(folder: Path) -> list[Any]:
+    """The processes that name the folder: a browser that has outlived what started it is nobody's child."""
+    import psutil
+
+    named = psutil.process_iter(["cmdline"])
+    return [one for one in named if any(str(folder) in word for word in one.info["cmdline"] or ())]
 
 
 def _remove(folder: Path) -> None:

@@ -74,6 +74,8 @@ class OpenedPage:
                 f"the page does not answer within {patience_s:g} s", "open it in a browser by hand", kind="time-out"
             ) from error
         except Error as error:
+            if _is_gone(error):
+                raise page_failure(error) from error
             raise PageFailed(f"the page cannot be opened: {_network_word(error)}", "is its server running?") from error
         if answer is not None and answer.status >= 400:
             raise PageFailed(f"the address answers with status {answer.status}", "is that the address of the page?")
@@ -130,6 +132,8 @@ class OpenedPage:
 def page_failure(error: Exception) -> PageFailed:
     """What an error of Playwright's means for who measures a page."""
     told = str(error)
+    if _is_gone(error):
+        return PageFailed("the browser ended while it had the page", "did it crash, or did something end it?", "crash")
     if "Execution context was destroyed" in told or "navigat" in told.lower():
         return PageFailed(
             "the page went to another address while it was recorded",
@@ -137,11 +141,14 @@ def page_failure(error: Exception) -> PageFailed:
         )
     if "crashed" in told:
         return PageFailed("the page crashed", "does it crash in a browser with a window too? is memory left?", "crash")
-    if "closed" in told:
-        return PageFailed(
-            "the browser ended while the page was recorded", "did it crash, or did something end it?", "crash"
-        )
     return PageFailed(f"the page cannot be recorded: {_first_line(error)}")
+
+
+def _is_gone(error: Exception) -> bool:
+    """Whether the browser, or the connection to it, is no more; told in other words where a page is still opened."""
+    return any(
+        words in str(error) for words in ("has been closed", "Target closed", "Browser closed", "Connection closed")
+    )
 
 
 def _network_word(error: Exception) -> str:
