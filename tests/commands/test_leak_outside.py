@@ -33,7 +33,7 @@ def body(tmp_path: Path) -> Path:
 
 
 def test_a_leaking_service_is_told_and_goes_on(body: Path, tmp_path: Path) -> None:
-    with leaky_server("bytes") as running:
+    with leaky_server("busy") as running:
         told = hunt("--url", running.url, "--request", body, "--pid", str(running.pid), "-o", tmp_path / "report.json")
 
         assert running.process.poll() is None

@@ -24,13 +24,15 @@ SALT = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 KEPT: list[Any] = []
 ASKED: list[int] = []
 LEFT = threading.Event()
+BUSY_S = 0.01 if FAULT == "busy" else 0.0  # long enough to be seen at it from outside
 
 
 def leave_behind() -> None:
     """What one request leaves behind."""
     ASKED.append(1)
     if FAULT in ("bytes", "busy"):
-        KEPT.append(bytearray(200_000 + (sum(range(50_000)) % 2 if FAULT == "busy" else 0)))
+        KEPT.append(bytearray(200_000))
+        busy_until(time.perf_counter() + BUSY_S)
     elif FAULT == "descriptor":
         KEPT.append(os.open(os.devnull, os.O_RDONLY))
     elif FAULT == "thread":
@@ -47,6 +49,11 @@ def leave_behind() -> None:
         time.sleep(0.01)  # too long to be repeated within a sample, so that some samples come before the end
         if len(ASKED) == 15:
             os._exit(3)
+
+
+def busy_until(end_s: float) -> None:
+    while time.perf_counter() < end_s:
+        pass
 
 
 def wait_for_ever() -> None:
