@@ -206,11 +206,15 @@ def _end_all(folder: Path) -> None:
 
 
 def _running_in(folder: Path) -> list[Any]:
-    """The processes that name the folder: a browser that has outlived what started it is nobody's child."""
+    """The browsers with that folder: one that has outlived what started it is nobody's child.
+
+    By an option (``--user-data-dir=``, ``--database=``), so that nobody who merely looks into the folder is ended.
+    """
     import psutil
 
-    named = psutil.process_iter(["cmdline"])
-    return [one for one in named if any(str(folder) in word for word in one.info["cmdline"] or ())]
+    running = psutil.process_iter(["cmdline"])
+    options = ((one, word) for one in running for word in one.info["cmdline"] or () if word.startswith("--"))
+    return list({one.pid: one for one, word in options if f"={folder}" in word}.values())
 
 
 def _remove(folder: Path) -> None:

@@ -131,10 +131,20 @@ class EngineClient:
         raise lost
 
     def health(self) -> Health:
-        """Its liveness URL, whose answer must be a JSON object: another server in front answers pages to anything."""
+        """Its liveness URL, whose answer must be a JSON object: another server in front answers pages to anything.
+
+        A server may end a kept connection just as it is used again; this request is asked once more then, on a new
+        one, as RFC 9112 (9.3.1) lets a client do with what changes nothing.
+        """
         try:
             connected_ns = self._kept.begin()
-            sent_ns, _, response, content = self._exchange("GET", HEALTH_PATH, None)
+            try:
+                sent_ns, _, response, content = self._exchange("GET", HEALTH_PATH, None)
+            except ConnectionError:
+                if connected_ns is not None:
+                    raise
+                self._kept.close()
+                return self.health()
             ended_ns = time.perf_counter_ns()
             if response.status != http.client.OK:
                 raise QueryLost("status", f"{HEALTH_PATH} answers {response.status}", status=response.status)

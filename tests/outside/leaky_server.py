@@ -24,7 +24,7 @@ SALT = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 KEPT: list[Any] = []
 ASKED: list[int] = []
 LEFT = threading.Event()
-BUSY_S = 0.01 if FAULT == "busy" else 0.0  # long enough to be seen at it from outside
+WORK = 500_000 if FAULT in ("busy", "grows") else 0  # some 10 ms within one function: to be seen at it from outside
 
 
 def leave_behind() -> None:
@@ -32,7 +32,7 @@ def leave_behind() -> None:
     ASKED.append(1)
     if FAULT in ("bytes", "busy"):
         KEPT.append(bytearray(200_000))
-        busy_until(time.perf_counter() + BUSY_S)
+        sum(range(WORK))
     elif FAULT == "descriptor":
         KEPT.append(os.open(os.devnull, os.O_RDONLY))
     elif FAULT == "thread":
@@ -49,11 +49,6 @@ def leave_behind() -> None:
         time.sleep(0.01)  # too long to be repeated within a sample, so that some samples come before the end
         if len(ASKED) == 15:
             os._exit(3)
-
-
-def busy_until(end_s: float) -> None:
-    while time.perf_counter() < end_s:
-        pass
 
 
 def wait_for_ever() -> None:
@@ -142,6 +137,7 @@ async def grow() -> None:
     while True:
         while len(KEPT) < 100 * (time.monotonic() - started_s):
             KEPT.append(bytearray(100_000))
+        sum(range(WORK))
         await asyncio.sleep(0.01)
 
 

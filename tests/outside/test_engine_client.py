@@ -83,6 +83,21 @@ def test_a_server_that_closes_each_connection_is_asked_on_a_new_one() -> None:
     assert all(one.connect_s is not None and 0 < one.connect_s < one.total_s for one in found)
 
 
+def test_health_is_asked_again_where_a_kept_connection_ends_as_it_is_used() -> None:
+    def once_a_connection(handler: Handler) -> None:
+        handler.close_connection = len(handler.requests) in (2, 4, 5)
+        if not handler.close_connection:
+            handler.whole(200, "{}")
+
+    with chat_server(once_a_connection) as server:
+        client = EngineClient(server.url, 20)
+        found = [client.health() for _ in range(2)]
+        assert (len(server.requests), len(server.connections)) == (3, 2)
+        with pytest.raises(QueryLost, match="broke off"):  # twice is no coincidence
+            client.health()
+    assert all(one.connected_ns is not None for one in found)
+
+
 # --- lost queries ----------------------------------------------------------------------------------------------------
 
 
