@@ -2,7 +2,7 @@
 
 ``python -m tests.bench.leak_rates SECONDS [KIND]...`` goes on with the case that has the fewest hunts, of those kinds
 (bytes, count, collected, innocent) if some are named, in the user's state directory, one file of JSON lines for each
-digest of the rules; ``... 0`` prints the table alone.
+digest of the rules and of the code that takes the readings; ``... 0`` prints the table alone. Two may run at a time.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -22,13 +23,28 @@ from statistics import median
 
 from scipy import stats
 
+from synapse_perf.analyze import leak_attribution as attribution_plan
+from synapse_perf.analyze import leak_owners, leak_plan, leak_rows
+from synapse_perf.benchmarks import (
+    leak_attribution,
+    leak_function,
+    leak_holders,
+    leak_loop,
+    leak_native,
+    leak_sites,
+    leak_users_code,
+)
+from synapse_perf.host import leak_holdings, leak_probes
 from synapse_perf.model import Trial
 from synapse_perf.results import state_directory
 from tests.faults.leak_cases import CASES, FOLDER, SIZES, Case, hunt, is_named, is_still_fresh, owners, rules_digest
+from tests.module_digest import digest
 
 KEPT = state_directory() / "leak-rates"  # of the user, at import: tests get a directory of their own
 WANTED = {"bytes": 35, "count": 35, "collected": 35, "innocent": 10}  # hunts of each case
 WANTED_SMALLEST = 12
+READING = (leak_function, leak_loop, leak_users_code, leak_probes, leak_rows, leak_plan)
+ATTRIBUTING = (attribution_plan, leak_attribution, leak_holders, leak_holdings, leak_native, leak_owners, leak_sites)
 BARE_LOOP = Path(__file__).with_name("bare_calls.py")
 
 
@@ -48,7 +64,6 @@ class Record:
     at: float
     owners: dict[str, str] | None = None  # by probe, in every fifth hunt that found a leak
     is_owner_named: bool | None = None
-    rules: str | None = None  # under which it was hunted, if others: its decision is the same under these
 
     @property
     def is_accused(self) -> bool:
@@ -56,7 +71,7 @@ class Record:
 
 
 def kept_file() -> Path:
-    return KEPT / f"{rules_digest()}.jsonl"
+    return KEPT / f"{rules_digest()}-{digest(*READING, *ATTRIBUTING)}.jsonl"
 
 
 def read_records(path: Path) -> list[Record]:
@@ -72,17 +87,17 @@ def wanted(case: Case) -> int:
 def accumulate(seconds: float, path: Path, cases: Sequence[Case] = CASES) -> list[Record]:
     """Hunt the cases in turn until the time is spent or each has been hunted often enough; all records of the file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    records = read_records(path)
     ends_s = time.monotonic() + seconds
     while time.monotonic() < ends_s:
+        records = read_records(path)
         counts = {case: sum(record.case == case.name for record in records) for case in cases}
-        case = min(cases, key=lambda one: counts[one] / wanted(one))
+        case = min(cases, key=lambda one: (counts[one] / wanted(one), random.random()))
         if counts[case] >= wanted(case):
             break
-        records.append(measure(case, is_compared=counts[case] % 3 == 0, is_owner_asked=counts[case] % 5 == 0))
+        record = measure(case, is_compared=counts[case] % 3 == 0, is_owner_asked=counts[case] % 5 == 0)
         with path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(asdict(records[-1])) + "\n")
-    return records
+            file.write(json.dumps(asdict(record)) + "\n")
+    return read_records(path)
 
 
 def measure(case: Case, *, is_compared: bool, is_owner_asked: bool) -> Record:
@@ -170,9 +185,9 @@ def of_cases(records: Sequence[Record], cases: Iterable[Case]) -> list[Record]:
 
 def table(records: Sequence[Record]) -> str:
     """Rates by family, in sample and fresh apart, with their sums, and what a hunt costs."""
-    crowded, judged_again = sum(r.is_crowded for r in records), sum(r.rules is not None for r in records)
-    lines = [f"rules {rules_digest()}, {len(records)} hunts, {crowded} on a crowded machine"]
-    lines += [f"{judged_again} of them hunted under earlier rules and judged again"] if judged_again else []
+    lines = [
+        f"rules {kept_file().stem}, {len(records)} hunts, {sum(r.is_crowded for r in records)} on a crowded machine"
+    ]
     for is_fresh in (False, True):
         cases = [case for case in CASES if is_still_fresh(case) == is_fresh]
         if not cases:

@@ -1,7 +1,8 @@
 """Runs real gates, one after another, on a workload of a tenth of a second, and keeps every outcome in a file.
 
 ``python -m tests.bench.real_gates quiet`` goes on where an earlier run of that name stopped, until there are 100 gates
-of identical code and 15 of each slowdown; ``loaded --hogs 2`` does so beside two processes that never rest.
+of identical code and 15 of each slowdown; ``loaded --hogs 2`` does so beside two processes that never rest. Other rules
+begin a file of their own.
 """
 
 from __future__ import annotations
@@ -21,9 +22,11 @@ from pathlib import Path
 
 from scipy import stats
 
+from synapse_perf.analyze import gate_agreement, gate_paired, gate_policy, gate_signed_rank
 from synapse_perf.clock import now_ns, seconds_between, utc_timestamp
 from synapse_perf.commands.gate_arms import CPU_METRIC
 from tests.commands.made_repository import git
+from tests.module_digest import digest
 
 KEPT = Path(__file__).parents[2] / "build" / "real-gates"
 IDENTICAL, SLOWED = 100, 15  # gates of each at least
@@ -145,8 +148,12 @@ def one_gate(project: Path, percent: int) -> Gate:
     )
 
 
+def kept_file(name: str) -> Path:
+    return KEPT / f"{name}-{digest(gate_agreement, gate_paired, gate_policy, gate_signed_rank)}.jsonl"
+
+
 def kept(name: str) -> list[Gate]:
-    path = KEPT / f"{name}.jsonl"
+    path = kept_file(name)
     lines = path.read_text().splitlines() if path.exists() else []
     return [Gate(**{**made, "statuses": tuple(made["statuses"])}) for made in map(json.loads, lines)]
 
@@ -160,7 +167,7 @@ def carry_out(name: str, hogs: int = 0, identical: int = IDENTICAL, slowed: int 
         while missing := _missing(found, identical, slowed):
             percent = next(each for each in _turn(len(found)) if each in missing)
             found.append(one_gate(project, percent))
-            with (KEPT / f"{name}.jsonl").open("a") as stream:
+            with kept_file(name).open("a") as stream:
                 stream.write(json.dumps(asdict(found[-1])) + "\n")
     return found
 

@@ -6,12 +6,9 @@ frozen then is known by its digest: once it changes, somebody has seen every fam
 
 from __future__ import annotations
 
-import ast
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Literal
 
 from synapse_perf.analyze import leak_filling, leak_thresholds, leak_trend, leak_verdict
@@ -22,6 +19,7 @@ from synapse_perf.analyze.leak_plan import Hunt, looks_of, next_look
 from synapse_perf.analyze.leak_rows import UNTRIMMED, decisive, leaks_of
 from synapse_perf.measure.session import run_trials
 from synapse_perf.model import Json, Leak, Trial, TrialSpec
+from tests.module_digest import digest
 
 FOLDER = Path(__file__).parent
 FROZEN = "4298445cbec3be22"  # digest of what decided when the fresh families were written
@@ -322,22 +320,6 @@ CASES: tuple[Case, ...] = (
 
 
 # --- what was frozen -------------------------------------------------------------------------------------------------
-
-
-def digest(*modules: ModuleType) -> str:
-    """Of what the modules do: texts and comments do not count."""
-    told: list[str] = []
-    for module in modules:
-        source = Path(str(module.__file__)).read_text(encoding="utf-8")
-        for node in ast.walk(ast.parse(source)):
-            told.append(type(node).__name__)
-            told += [
-                repr(value)
-                for name in ("name", "id", "attr", "arg", "value")
-                if isinstance(value := getattr(node, name, None), str | int | float)
-                and not (isinstance(node, ast.Constant) and isinstance(value, str))
-            ]
-    return hashlib.sha256(" ".join(told).encode()).hexdigest()[:16]
 
 
 def rules_digest() -> str:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
 from tests.faults import leak_cases
-from tests.faults.leak_cases import CASES, Case, digest, hunt, is_still_fresh
+from tests.faults.leak_cases import CASES, Case, hunt, is_still_fresh
 
 BY_NAME = {case.name: case for case in CASES}
 QUICK = (
@@ -30,24 +29,6 @@ def test_a_whole_hunt_is_right(case: Case, tmp_path: Path) -> None:
 
 def test_a_case_has_a_name_of_its_own() -> None:
     assert len(BY_NAME) == len(CASES)
-
-
-def module(folder: Path, source: str) -> ModuleType:
-    made = ModuleType("made")
-    made.__file__ = str(folder / "made.py")
-    Path(made.__file__).write_text(source)
-    return made
-
-
-def test_what_was_frozen_is_known_by_what_it_does(tmp_path: Path) -> None:
-    def told(source: str) -> str:
-        return digest(module(tmp_path, source))
-
-    rule = told("SHARE = 0.5\ndef is_steady(a: float) -> str:\n    return 'x' if a > SHARE else ''\n")
-
-    assert rule == told("SHARE = 0.5  # why\ndef is_steady(a: float) -> str:\n    return 'y' if a > SHARE else ''\n")
-    assert rule != told("SHARE = 0.6\ndef is_steady(a: float) -> str:\n    return 'x' if a > SHARE else ''\n")
-    assert rule != told("SHARE = 0.5\ndef is_steady(a: float) -> str:\n    return 'x' if a >= SHARE else ''\n")
 
 
 def test_once_the_rules_change_no_family_is_fresh(monkeypatch: pytest.MonkeyPatch) -> None:
