@@ -67,7 +67,7 @@ def compare_metric(current: Metric, baseline: Metric, confidence: float = 0.95) 
     if current.better == "exact":
         return _compare_exactly(current, baseline, now, before)
     if min(len(now), len(before)) < LEAST_FOR_MEDIAN:
-        counts = f"{len(now)} processes against {len(before)}"
+        counts = f"{len(now)} process{'' if len(now) == 1 else 'es'} against {len(before)}"
         return _only(current, baseline, "inconclusive", f"{counts}, at least {LEAST_FOR_MEDIAN} each are needed")
     if min(*now, *before) <= 0:
         if current.unit == "1":

@@ -114,7 +114,7 @@ def _recall_gain(recall: Facts, better: Facts | None) -> Gain | None:
     if better is None:
         return None
     low, high = better["low"] - recall["high"], better["high"] - recall["low"]
-    return Gain(better["value"] - recall["value"], low, high, "1", measured=True) if low > 0 else None
+    return Gain(better["value"] - recall["value"], low, high, "recall", measured=True) if low > 0 else None
 
 
 def _set_nprobe(probes: int) -> str:
@@ -151,7 +151,7 @@ def _flat_is_enough(index: Facts, judged: Facts) -> list[Finding]:
 def _exact_gain(recall: Facts) -> Gain | None:
     if recall["high"] >= 1:
         return None
-    return Gain(1 - recall["value"], 1 - recall["high"], 1 - recall["low"], "1", measured=True)
+    return Gain(1 - recall["value"], 1 - recall["high"], 1 - recall["low"], "recall", measured=True)
 
 
 def _training(index: Facts, judged: Facts) -> list[Finding]:

@@ -224,6 +224,7 @@ def _empty_contexts(examined: Facts, judged: Facts) -> list[Finding]:
         return []
     severity: Severity = "medium" if empty["value"] >= OFTEN_EMPTY else "low"
     lower = contexts["lower_min_relevance"]
+    gained = empty["value"] - lowered["value"]
     low, high = empty["low"] - lowered["high"], empty["high"] - lowered["low"]
     evidence: dict[str, Json] = {
         "min_relevance": contexts["min_relevance"],
@@ -243,7 +244,7 @@ def _empty_contexts(examined: Facts, judged: Facts) -> list[Finding]:
             f"{contexts['min_relevance']:g} or more; the best chunk of a query scores "
             f"{contexts['median_best_score']:.2f} (median)",
             evidence,
-            Gain(empty["value"] - lowered["value"], low, high, "1", measured=True) if low > 0 else None,
+            Gain(100 * gained, 100 * low, 100 * high, "% of queries", measured=True) if low > 0 else None,
             f"min_relevance = {lower:g} for this encoder: a question and its answer are less alike than two copies",
             f"synapse-perf bench-cgrag --min-relevance {lower:g}",
             "the share of answers without any artifact, per hour",
