@@ -89,7 +89,9 @@ def test_a_cache_without_a_bound_is_told_with_its_entries_its_pace_and_a_remedy(
     assert set(statuses(told, "repeated").values()) == {"clean"}
     assert seen["cache"] == "what the setup gave.entries"
     assert seen["entries_per_fresh_key"] == pytest.approx(1.0)
-    assert 2 * ENTRY < seen["entry_bytes"]["low"] <= seen["entry_bytes"]["high"] < 2 * ENTRY + OVERHEAD
+    low, middle, high = (seen["entry_bytes"][end] for end in ("low", "middle", "high"))
+    assert ENTRY < low <= middle <= high < 3 * ENTRY  # whose ends go by the noise
+    assert 2 * ENTRY < middle < 2 * ENTRY + OVERHEAD
     assert "popitem(last=False)" in finding["change"]
     assert finding["gain"]["value"] == pytest.approx(2000, rel=0.1)
     assert (finding["gain"]["unit"], finding["gain"]["measured"]) == ("B/s", False)
