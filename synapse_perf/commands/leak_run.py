@@ -95,7 +95,7 @@ class LeakRun:
 
         lines = line_findings(self.owning.lines, self.chosen.hunts, quiet=self.options.quiet)
         policy = next_look(self.chosen.hunts, self.max_time_s)
-        outcome = carry_out(policy, len(self.chosen.hunts), quiet=self.options.quiet)
+        outcome = carry_out(policy, len(self.chosen.hunts), quiet=self.options.quiet, max_time_s=self.max_time_s)
         owners = self._owners(outcome)
         return outcome, replace(owners, findings=(*owners.findings, *lines))
 

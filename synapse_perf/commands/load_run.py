@@ -143,7 +143,7 @@ class LoadRun:
         policy = interleaved(
             self.arms, bounds=self.bounds, seed=self.effort.seed, undecided=undecided_by(self._judgement(), self.arms)
         )
-        return self._carry_out(policy, self.planned)
+        return carry_out(policy, self.planned, quiet=self.options.quiet, max_time_s=self.bounds.max_time_s)
 
     def _carry_out(self, policy: Policy, planned: int, attach: Attach | None = None) -> Outcome:
         return carry_out(policy, planned, quiet=self.options.quiet, attach=attach)

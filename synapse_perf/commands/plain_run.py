@@ -112,7 +112,7 @@ class PlainRun(ABC):
         started_at, started_s = utc_timestamp(), time.monotonic()
         bounds = self.effort.bounds
         planned = sum(arm.repeats or bounds.minimum for arm in self.arms)
-        outcome = carry_out(self.policy(), planned, quiet=self.options.quiet)
+        outcome = carry_out(self.policy(), planned, quiet=self.options.quiet, max_time_s=bounds.max_time_s)
         with HeldInterrupts(again=outcome.is_interrupted) as held:
             result = replace(self._result(outcome, started_at), duration_s=time.monotonic() - started_s)
         return conclude(result, baseline, self.options, Ending(held.is_interrupted, False, self.profile.required))

@@ -169,7 +169,9 @@ class RetrievalRun:
         bounds = self.effort.bounds
         undecided = undecided_by(self._judgement(), self.arms)
         policy = interleaved(self.arms, bounds=bounds, seed=self.effort.seed, undecided=undecided)
-        return self.carry_out(policy, len(self.arms) * bounds.minimum)
+        return carry_out(
+            policy, len(self.arms) * bounds.minimum, quiet=self.options.quiet, max_time_s=bounds.max_time_s
+        )
 
     def _record_flamegraph(self, is_interrupted: bool) -> Recording:
         """The warm state once more under a profiler, or else the first kind of trial; never judged."""

@@ -13,7 +13,7 @@ from synapse_perf.model import Trial, TrialSpec
 class TrialStarted:
     """A trial begins: `process` counts within its arm, `done` and `planned` over the run.
 
-    `planned` is the least number of trials; more follow while a check is undecided.
+    `planned` is the least number of trials; more follow while a check is undecided, fewer where the time `is_short`.
     """
 
     spec: TrialSpec
@@ -21,6 +21,7 @@ class TrialStarted:
     done: int
     planned: int
     expected_left_s: float | None = None
+    is_short: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,8 @@ def run_trials(
         while (spec := policy(trials)) is not None:
             case = (spec.arm, tuple(sorted(spec.labels.items())))
             processes[case] += 1
-            observe(TrialStarted(spec, processes[case], len(trials), planned, _time_left(trials, planned, max_time_s)))
+            left_s, is_short = _time_left(trials, planned, max_time_s)
+            observe(TrialStarted(spec, processes[case], len(trials), planned, left_s, is_short))
             trial = run_trial(spec, processes[case], register=register, observe=observe, attach=attach)
             trials = (*trials, trial)
             observe(TrialFinished(trial))
@@ -55,8 +56,13 @@ def run_trials(
     return Outcome(trials, is_interrupted=False)
 
 
-def _time_left(trials: tuple[Trial, ...], planned: int, max_time_s: float | None) -> float | None:
+def _time_left(trials: tuple[Trial, ...], planned: int, max_time_s: float | None) -> tuple[float | None, bool]:
+    """Seconds, where one can tell, and whether the time ends before what is planned."""
     if not trials:
-        return None
-    left_s = statistics.median(trial.wall_s for trial in trials) * max(planned - len(trials), 1)
-    return left_s if max_time_s is None else min(left_s, max(max_time_s - sum(trial.wall_s for trial in trials), 0.0))
+        return None, False
+    walls_s = [trial.wall_s for trial in trials]
+    wanted_s = statistics.median(walls_s) * max(planned - len(trials), 1)
+    if max_time_s is None:
+        return wanted_s, False
+    left_s = max(max_time_s - sum(walls_s), 0.0)
+    return min(wanted_s, left_s), left_s < wanted_s

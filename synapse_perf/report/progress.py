@@ -111,7 +111,9 @@ class Progress:
             return f"preparing{': ' + self._stage if self._stage else ''}", elapsed
         where = where_of(trial.spec.labels, trial.spec.arm) or trial.spec.benchmark
         number = trial.done + 1
-        if number <= trial.planned:
+        if trial.is_short:
+            count = f"trial {number} ({trial.planned} are wanted, there is time for fewer)"
+        elif number <= trial.planned:
             count = f"trial {number} of at least {trial.planned}"
         else:
             count = f"trial {number}, beyond the {trial.planned} planned as a check is not decided"
@@ -125,12 +127,21 @@ class Progress:
         left_s = trial.expected_left_s - seconds_between(self._trial_ns, self._clock())
         return f", about {clock_text(left_s)} left" if left_s >= 1 else ", almost done"
 
+    def _share(self) -> float:
+        """Of the trials that are planned; where they do not fit, of the time."""
+        trial = self._trial
+        if trial is None:
+            return 0.0
+        if not trial.is_short or trial.expected_left_s is None:
+            return self._done / max(trial.planned, 1)
+        gone_s = seconds_between(self._begun_ns, self._trial_ns)
+        return gone_s / (gone_s + trial.expected_left_s) if gone_s else 0.0
+
     def _display(self) -> RenderableType:
         from rich.text import Text
 
         doing, time = self.lines()
-        planned = max(self._trial.planned if self._trial else 1, 1)
-        filled = min(round(self._done / planned * _BAR_WIDTH), _BAR_WIDTH)
+        filled = min(round(self._share() * _BAR_WIDTH), _BAR_WIDTH)
         full, empty = ("#", "-") if self._is_ascii else ("█", "░")
         text = Text(no_wrap=True, overflow="crop")
         if self._above is not None:

@@ -113,6 +113,18 @@ def test_before_the_first_trial_it_prepares() -> None:
     assert progress.lines() == ("preparing", "0:00 so far")
 
 
+def test_where_the_time_is_short_it_promises_no_number_of_trials(terminal: Terminal) -> None:
+    clock = Clock()
+    with Progress(stream=terminal.stream, clock=clock) as progress:
+        clock.wait(20.0)
+        progress.observe(replace(STARTED, planned=132, expected_left_s=20.0, is_short=True))
+        doing, time = progress.lines()
+
+    assert doing.startswith("trial 4 (132 are wanted, there is time for fewer): ")
+    assert time.endswith(", about 0:20 left")
+    assert "█" * 15 + "░" * 15 in terminal.read_all()  # half of the time
+
+
 def test_beyond_the_plan_it_says_why() -> None:
     progress = Progress(stream=io.StringIO(), clock=Clock())
     progress._is_silent = False
