@@ -1,4 +1,4 @@
-"""What holds for every test: its own state and cache folders, and no skip that nobody agreed to."""
+"""What holds for every test: its own state and cache folders, no limit of time for properties, no skip unasked for."""
 
 from __future__ import annotations
 
@@ -9,6 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A processor that was taken away for 200 ms, which is all that an example may take by default, is no property's fault.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 ALLOWED_SKIPS = Path(__file__).with_name("allowed_skips")
 UNEXPECTED_SKIPS = pytest.StashKey[list[str]]()

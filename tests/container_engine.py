@@ -24,7 +24,7 @@ import pytest
 
 IMAGE, PYTHON_IMAGE = "synapse-perf-test/serve:1", "synapse-perf-test/python:1"
 NEEDED = ("dockerd", "busybox", "docker-compose")
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 LINKS = ("sh", "sleep", "httpd", "true", "echo", "cat")
 # It waits, serves, and says what a Python interpreter says that times its imports.
 SERVE = """#!/bin/sh

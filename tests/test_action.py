@@ -89,7 +89,7 @@ class Runner:
             text=True,
             stdin=subprocess.DEVNULL,
             check=False,
-            timeout=120,
+            timeout=600,
         )
         if "id" in step:
             text = output.read_text()

@@ -42,7 +42,7 @@ def next_look(hunts: Sequence[Hunt], max_time_s: float) -> Policy:
 
     def next_trial(trials: tuple[Trial, ...]) -> TrialSpec | None:
         for position, hunt in enumerate(hunts):
-            left_s = max_time_s - sum(trial.wall_s for trial in trials)
+            left_s = max(0.0, max_time_s - sum(trial.wall_s for trial in trials))
             own_s = left_s * hunt.share / sum(one.share for one in hunts[position:])
             spec = _next_of(hunt, [trial for trial in trials if trial.spec.labels.get("hunt") == hunt.name], own_s)
             if spec is not None:

@@ -36,6 +36,7 @@ WARM_UPS = 5  # queries, which are asked again: their answers tell whether answe
 ASKED_AT_MOST = 300  # queries whose answers are kept
 LOOKED_AT_S = 0.5  # for the line at which an async function blocks
 LOOK_S = 0.001
+SEEN_SHARE = 0.05  # of the looks: a line is also seen where the machine stopped the thread for a moment
 LONGEST_WORDS = 200  # characters of an error
 NOT_COMPARED = "answers under load are not compared: asked alone, a query gets another one each time, or one of no text"
 
@@ -153,12 +154,14 @@ def _blocks_at(session: Session, asked: Asked) -> str:
     number_of = {text: number for number, text in asked}
     with _places_of_this_thread() as places:
         ask_in_turn(lambda text: session.ask_text(text, number_of[text]), asked, LOOKED_AT_S)
-    return max(places, key=lambda place: places[place], default="")
+    looks = sum(places.values())
+    place = max((one for one in places if one), key=lambda one: places[one], default="")
+    return place if places[place] > SEEN_SHARE * looks else ""
 
 
 @contextmanager
 def _places_of_this_thread() -> Iterator[Counter[str]]:
-    """Where the user's code in this thread is, looked at by another thread for the time of the block."""
+    """Where the user's code in this thread is, looked at by another thread for the time of the block; "" outside."""
     import sys
     import threading
 
@@ -169,9 +172,7 @@ def _places_of_this_thread() -> Iterator[Counter[str]]:
 
     def look() -> None:
         while not is_over.wait(LOOK_S):
-            place = place_of(outwards(sys._current_frames().get(looked_at)))
-            if place:
-                places[place] += 1
+            places[place_of(outwards(sys._current_frames().get(looked_at)))] += 1
 
     looking = threading.Thread(target=look, daemon=True)
     looking.start()

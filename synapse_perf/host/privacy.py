@@ -15,12 +15,12 @@ _SHORTEST_NAME = 3  # a shorter one would be found inside ordinary words
 
 def redact(text: str) -> str:
     """Replace the home path by ``~``, and the user's and the machine's name by ``<user>`` and ``<host>``."""
-    return redact_names(text, *_names())
+    return redact_names(text, *_names(os.path.expanduser("~")))  # noqa: PTH111 (Path.home() raises where there is none)
 
 
 def shorten_home(text: str) -> str:
     """Replace the home path by ``~`` and nothing else: for the user's own eyes, who may copy a command from it."""
-    return redact_names(text, _names()[0], (), ())
+    return redact_names(text, _homes(os.path.expanduser("~")), (), ())  # noqa: PTH111
 
 
 def redact_names(text: str, homes: tuple[str, ...], users: tuple[str, ...], hosts: tuple[str, ...]) -> str:
@@ -36,14 +36,16 @@ def redact_names(text: str, homes: tuple[str, ...], users: tuple[str, ...], host
     return text
 
 
+def _homes(home: str) -> tuple[str, ...]:
+    return tuple({home, os.path.realpath(home)}) if home != "~" else ()
+
+
 @functools.cache
-def _names() -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
-    home = os.path.expanduser("~")  # noqa: PTH111 (Path.home() raises where there is none)
-    homes = {home, os.path.realpath(home)} if home != "~" else set()
+def _names(home: str) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
     try:
         user = getpass.getuser()
     except (OSError, KeyError):  # a container's user without an entry
         user = ""
     host = socket.gethostname()
     owner = Path(home).name if home != "~" else ""
-    return tuple(homes), tuple({user, owner}), tuple({host, host.partition(".")[0]})
+    return _homes(home), tuple({user, owner}), tuple({host, host.partition(".")[0]})

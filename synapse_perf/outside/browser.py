@@ -32,7 +32,8 @@ ARGUMENTS = (
 FOLDER = "synapse-perf-browser-"  # followed by the owner's process id
 SHORT_ROOT = Path("/tmp")  # noqa: S108 - where the usual place is too deep
 ROOT_AT_MOST = 28  # characters: Chromium's own socket lies 80 below it, and 108 is the most that a socket may have
-REMOVAL_S = 3.0  # a browser that was killed may still be writing into its profile
+LOOK_S = 0.1  # no longer: an orphan that has ended may stay a zombie, which is no browser any more
+REMOVAL_S = 10.0  # a browser that was killed may still be writing into its profile, on a crowded machine for long
 
 
 class BrowserMissing(Exception):  # noqa: N818 - says what is missing
@@ -196,13 +197,13 @@ def _end_all(folder: Path) -> None:
     deadline_s = time.monotonic() + REMOVAL_S
     while time.monotonic() < deadline_s:
         found = [*psutil.Process().children(recursive=True), *_running_in(folder)]
+        if not found:
+            break
         for process in found:
             with contextlib.suppress(psutil.Error):
                 process.kill()
-        psutil.wait_procs(found, timeout=REMOVAL_S)
-        _remove(folder)
-        if not found:
-            return
+        psutil.wait_procs(found, timeout=LOOK_S)
+    _remove(folder)
 
 
 def _running_in(folder: Path) -> list[Any]:

@@ -120,7 +120,8 @@ def wait_until_ready(
             in_a_row, ready_ns = 0, 0
         if _said(answer) != _said(last):
             note(_said(answer))
-        if isinstance(answer, Answer) or isinstance(last, str):
+        is_cut_short = time.perf_counter_ns() >= deadline_ns
+        if isinstance(answer, Answer) or last == CLOSED or (isinstance(last, str) and not is_cut_short):
             last = answer
         so_far_s = (time.perf_counter_ns() - began_ns) * 1e-9
         time.sleep(POLL_S if so_far_s < FINE_UNTIL_S else so_far_s * POLL_SHARE)
@@ -161,7 +162,7 @@ def ask(url: SplitResult, timeout_s: float) -> Answer | str:
         reason = error.reason or str(error)
         raise NotReady(f"{url.geturl()}: no secure connection: {reason}", "does it speak http://?") from error
     except OSError:
-        return SILENT if is_open else CLOSED
+        return SILENT if is_open or connection.sock is not None else CLOSED  # TLS breaks off with its socket open
     except http.client.HTTPException:
         return NO_HTTP
     finally:

@@ -80,12 +80,12 @@ def end_tree(process: subprocess.Popen[bytes], patience_s: float = PATIENCE_S) -
 
     family = descendants(process.pid)
     strays = [one for one in family if _group_of(one.pid) not in (None, process.pid)]
-    for number in (signal.SIGTERM, signal.SIGKILL):
+    for number, wait_s in ((signal.SIGTERM, patience_s), (signal.SIGKILL, PATIENCE_S)):
         _signal_group(process.pid, number)
         for stray in strays:
             with contextlib.suppress(psutil.Error):
                 stray.send_signal(number)  # psutil knows it by its start time too: no other of its number is hit
-        _wait(process, family, patience_s)
+        _wait(process, family, wait_s)
 
 
 def _wait(leader: subprocess.Popen[bytes], family: list[psutil.Process], timeout_s: float) -> None:

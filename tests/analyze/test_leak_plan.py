@@ -73,6 +73,14 @@ def test_no_look_is_begun_that_does_not_fit_into_the_time() -> None:
     assert following(trial({"heap": GROWN}, wall_s=20.0), max_time_s=59.0) is None
 
 
+def test_a_hunt_whose_turn_comes_after_the_time_has_what_an_iteration_may_take() -> None:
+    """It took longer than planned to start the others: their time is not taken from what is left for this one."""
+    spec = next_look((HUNT, replace(HUNT, name="late")), 10.0)((trial({"heap": FLAT}, wall_s=60.0),))
+
+    assert spec is not None
+    assert (spec.labels["hunt"], spec.timeout_s) == ("late", HUNT.last_s)
+
+
 def test_a_failure_ends_its_hunt_and_the_next_goes_on() -> None:
     other = replace(HUNT, name="app:other")
     failed = trial({"heap": GROWN}, failure=Failure("error", "call 7"))

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import statistics
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from synapse_perf.benchmarks import closed_loop
 from synapse_perf.benchmarks.closed_loop import Round, ask_as_users
 from synapse_perf.benchmarks.open_loop import Serve, in_executor
 
@@ -18,10 +22,17 @@ def numbered() -> Iterator[tuple[int, Any]]:
     return ((number, f"query {number}") for number in itertools.count())
 
 
-def asked(serve: Serve, users: int, *, asking_s: float = 0.15, patience_s: float = 20.0) -> list[Round]:
+def asked_by_the_clock(serve: Serve, users: int, *, asking_s: float, patience_s: float = 20.0) -> list[Round]:
     return asyncio.run(
         ask_as_users(serve, numbered(), users, asking_s=asking_s, patience_s=patience_s, keep=lambda answer: answer)
     )
+
+
+def asked(serve: Serve, users: int, *, asking_s: float = 0.15, patience_s: float = 20.0) -> list[Round]:
+    """On a clock of its own, which goes on by a millisecond at each look: users ask as often on a crowded machine."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(closed_loop, "time", SimpleNamespace(perf_counter_ns=itertools.count(0, 1_000_000).__next__))
+        return asked_by_the_clock(serve, users, asking_s=asking_s, patience_s=patience_s)
 
 
 async def shout(text: str) -> str:
@@ -67,17 +78,15 @@ def test_a_user_asks_again_only_after_the_answer() -> None:
 
 def test_behind_one_thread_everybody_waits_for_the_others() -> None:
     def work(text: str) -> str:
-        import time
-
         time.sleep(0.01)
         return text
 
     with ThreadPoolExecutor(1) as one_thread:
-        rounds = asked(in_executor(work, one_thread), 4, asking_s=0.2)
+        rounds = asked_by_the_clock(in_executor(work, one_thread), 4, asking_s=0.4)
 
-    later = [one.request for one in rounds if one.number]
-    assert later
-    assert all(request.latency_s >= 0.03 for request in later[:-4])  # three others are before it
+    later = [one.request.latency_s for one in rounds if one.number]
+    # Three others are before it; not so where the loop stood still while the thread went on.
+    assert statistics.median(later) >= 0.03
 
 
 def test_a_query_that_fails_is_told_and_its_user_goes_on() -> None:
@@ -99,9 +108,9 @@ def test_a_query_that_is_never_answered_is_given_up_and_not_forgotten() -> None:
             await asyncio.Event().wait()
         return await shout(text)
 
-    rounds = asked(serve, 2, asking_s=0.05, patience_s=0.1)
+    rounds = asked(serve, 2, asking_s=0.0, patience_s=0.3)
 
-    assert [one.request.query for one in rounds if one.request.error == "no answer within 0.1 s"] == [1]
+    assert [one.request.query for one in rounds if one.request.error == "no answer within 0.3 s"] == [1]
     assert sum(not one.request.error for one in rounds) == len(rounds) - 1
 
 

@@ -111,8 +111,14 @@ def test_two_never_use_the_encoder_at_once(served: Served) -> None:
 
 
 def test_without_the_lock_the_encoder_would_be_used_at_once() -> None:
-    encoder = OneAtATime()
-    threads = [threading.Thread(target=lambda: [encoder.embed(text) for text in QUERIES]) for _ in range(3)]
+    encoder, together = OneAtATime(), threading.Barrier(3)
+
+    def embed() -> None:
+        together.wait()
+        for text in ASKED:
+            encoder.embed(text)
+
+    threads = [threading.Thread(target=embed) for _ in range(3)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -15,6 +19,7 @@ from synapse_perf.analyze.retrieval_experiments import LoadOptions, StreamOption
 from synapse_perf.analyze.retriever_load_findings import retriever_load_findings
 from synapse_perf.analyze.retriever_seen import Seen
 from synapse_perf.analyze.sampling import fixed
+from synapse_perf.benchmarks import concurrent_user_retriever
 from synapse_perf.benchmarks.concurrent_user_retriever import ASYNC, METRICS, PLAIN
 from synapse_perf.commands.retriever_choice import RetrieverRequest, explained, probe_spec, read_probe
 from synapse_perf.commands.retriever_experiments import retriever_cache_specs, retriever_load_specs
@@ -87,7 +92,7 @@ def test_a_plain_function_is_measured_in_each_way_a_service_can_call_it(trial_of
     trial = trial_of("Fine", strategy)
 
     steps = steps_in(trial)
-    assert [step.load for step in steps] == [0.5, 1.8]
+    assert [step.load for step in steps] in ([0.5, 1.8], [0.5])  # the second not where the machine was too crowded
     for step in steps:
         assert step.strategy == strategy
         assert step.count("requests") >= 15
@@ -251,6 +256,16 @@ def test_an_async_function_that_only_awaits_is_at_no_line(trial_of: Run) -> None
     steps = steps_in(trial_of("Fitting", "awaited"))
 
     assert steps[0].throughput.trials[0].facts["blocks_at"] == ("",)
+
+
+@pytest.mark.parametrize(("looks", "named"), [({"": 97, "app.py line 3 (f)": 3}, ""), ({"": 9, "a": 1}, "a"), ({}, "")])
+def test_a_line_at_which_a_crowded_machine_stopped_the_thread_blocks_nothing(
+    looks: dict[str, int], named: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(concurrent_user_retriever, "_places_of_this_thread", lambda: nullcontext(Counter(looks)))
+    session: Any = SimpleNamespace(ask_text=lambda text, number: None)
+
+    assert concurrent_user_retriever._blocks_at(session, [(0, "a query")]) == named
 
 
 # --- a cache of its answers ------------------------------------------------------------------------------------------

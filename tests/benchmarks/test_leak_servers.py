@@ -26,6 +26,7 @@ VARIABLE = "SYNAPSE_PERF_STATE_DIR"
 SCRIPT = Path(__file__).with_name("leaky_server.py")
 WAYS = (TERM, KILL, PARENT)
 TOGETHER = 3
+GRACE_S, LONG_GRACE_S = 1.0, 4.0  # with what stays, and with what is to be gone: that waits no longer than it has to
 
 
 def carry_out(how: str, folder: Path, *stops: str, **more: Any) -> Trial:
@@ -40,10 +41,10 @@ def carry_out(how: str, folder: Path, *stops: str, **more: Any) -> Trial:
     workload = {
         "commands": [command],
         "stops": list(stops or WAYS),
-        "grace_s": 0.5,
-        "ready_timeout_s": 20.0,
-        "budget_s": 60.0,
-        "patience_s": 60.0,
+        "grace_s": GRACE_S,
+        "ready_timeout_s": 60.0,
+        "budget_s": 240.0,
+        "patience_s": 240.0,
         "calls": 1,
         "environment": {},
         "trim": True,
@@ -63,7 +64,8 @@ class Planted(NamedTuple):
 
     how: str
     stops: tuple[str, ...] = WAYS
-    ready_timeout_s: float = 20.0
+    ready_timeout_s: float = 60.0
+    grace_s: float = GRACE_S
 
 
 Hunted: TypeAlias = Callable[[Planted], Trial]
@@ -75,7 +77,9 @@ def trials(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[Planted, F
     state = tmp_path_factory.mktemp("state")
     with ThreadPoolExecutor(TOGETHER) as pool:
         yield {
-            one: pool.submit(carry_out, one.how, state, *one.stops, ready_timeout_s=one.ready_timeout_s)
+            one: pool.submit(
+                carry_out, one.how, state, *one.stops, ready_timeout_s=one.ready_timeout_s, grace_s=one.grace_s
+            )
             for one in PLANTED
         }
     assert running(str(state)) == []
@@ -102,9 +106,9 @@ def running(state: str = "") -> list[str]:
     return [" ".join(one.info["cmdline"] or ()) for one in found if (one.info["environ"] or {}).get(VARIABLE) == own]
 
 
-ENDS_WELL = Planted("ends_well")
-ENDS_TOGETHER = Planted("ends_with_its_parent", (PARENT,))
-NO_ROUTES = Planted("has_no_routes", (KILL,))
+ENDS_WELL = Planted("ends_well", grace_s=LONG_GRACE_S)
+ENDS_TOGETHER = Planted("ends_with_its_parent", (PARENT,), grace_s=LONG_GRACE_S)
+NO_ROUTES = Planted("has_no_routes", (KILL,), grace_s=LONG_GRACE_S)
 DEAF = Planted("ignores_sigterm")
 WANDERING = (Planted("leaves_a_child"), Planted("leaves_a_daemon"))
 LENDING = Planted("lends_its_port", (KILL,))
@@ -112,10 +116,11 @@ CARELESS = Planted("never_waits", (TERM, KILL))
 NOT_READY = {
     "ends_at_once": ("crash", r"the server ended with status 3 before it was ready: cannot listen at \d+: no such"),
     "never_listens": ("time-out", r"not ready after 1 s: nothing listens there"),
-    "listens_only": ("time-out", r"not ready after 1 s: its port is open, but nothing answers"),
+    "listens_only": ("time-out", r"not ready after 8 s: its port is open, but nothing answers"),
 }
-UNREADY = tuple(Planted(how, (stop,), 1.0) for how in NOT_READY for stop in (TERM, PARENT))
-PLANTED = (ENDS_WELL, ENDS_TOGETHER, NO_ROUTES, DEAF, *WANDERING, LENDING, CARELESS, *UNREADY)
+READY_S = {"ends_at_once": 60.0, "never_listens": 1.0, "listens_only": 8.0}  # the last has to have listened by then
+UNREADY = tuple(Planted(how, (stop,), READY_S[how]) for how in NOT_READY for stop in (TERM, PARENT))
+PLANTED = (*UNREADY[::-1], ENDS_WELL, ENDS_TOGETHER, NO_ROUTES, DEAF, *WANDERING, LENDING, CARELESS)
 
 
 # --- the innocent ----------------------------------------------------------------------------------------------------

@@ -30,6 +30,7 @@ from tests.analyze.made_loads import simulated_step
 
 NEVER = (0, 0, None)
 QUERIES = [(number, f"query {number}") for number in range(7)]
+ROUNDS = 5  # at most, on a crowded machine
 PLAN = LoadPlan(loads=(1.0,), requests=20, arrivals="even", patience_s=20)
 
 
@@ -144,11 +145,17 @@ def test_answers_that_get_mixed_up_between_threads_are_found(under_load: Callabl
 def test_a_search_on_the_loop_is_seen_in_its_lag_and_one_in_a_thread_is_not(
     under_load: Callable[..., list[Step]],
 ) -> None:
-    (blocked,) = under_load(on_the_loop(lambda text: time.sleep(0.04)), per_s=20.0)
-    (clean,) = under_load(to_thread(lambda text: time.sleep(0.04)), per_s=20.0)
-
-    assert max(blocked.lags_s) >= 0.03
-    assert share_of_lags_over(blocked, 0.015) > 2 * share_of_lags_over(clean, 0.015) + 0.1
+    """One beside the other: other work only adds to a lag, so the least of a few is the loop's own."""
+    late: dict[bool, list[float]] = {True: [], False: []}
+    for _ in range(ROUNDS):
+        (blocked,) = under_load(on_the_loop(lambda text: time.sleep(0.04)), per_s=20.0)
+        (clean,) = under_load(to_thread(lambda text: time.sleep(0.04)), per_s=20.0)
+        assert max(blocked.lags_s) >= 0.03
+        late[True].append(share_of_lags_over(blocked, 0.015))
+        late[False].append(share_of_lags_over(clean, 0.015))
+        if min(late[True]) > 2 * min(late[False]) + 0.1:
+            return
+    raise AssertionError(late)
 
 
 def test_ticks_that_were_missed_count(under_load: Callable[..., list[Step]]) -> None:
@@ -192,10 +199,10 @@ def test_a_request_that_is_never_answered_ends_the_steps(under_load: Callable[..
             await asyncio.Event().wait()
         return text
 
-    steps = under_load(serve, plan=PLAN._replace(loads=(1.0, 1.5), patience_s=0.3))
+    steps = under_load(serve, plan=PLAN._replace(loads=(1.0, 1.5), patience_s=1.0))
 
     assert len(steps) == 1
-    assert {request.error for request in steps[0].requests if request.query == 3} == {"no answer within 0.3 s"}
+    assert {request.error for request in steps[0].requests if request.query == 3} == {"no answer within 1 s"}
     assert {request.error for request in steps[0].requests if request.query != 3} == {""}
 
 

@@ -21,7 +21,7 @@ from tests.outside.fake_servers import free_port
 
 USAGE = {"prompt_tokens": 9, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": 0}}
 GOOD = streaming(delta(content="A"), delta(content="B"), finish("length", usage=USAGE), "data: [DONE]\n\n")
-CLOSED = {"users": 4, "asking_s": 0.6, "patience_s": 10.0}
+CLOSED = {"users": 4, "asking_s": 1.0, "patience_s": 10.0}
 OPEN = {"rate": 50.0, "count": 25, "patience_s": 10.0}
 
 

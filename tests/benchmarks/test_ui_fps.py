@@ -56,7 +56,7 @@ def look(url: str, measure: Callable[[Context], Any] = ui_fps.measure, **workloa
         "control_s": 0.2,
         "watch_s": 0.3,
         "settle_s": 0.1,
-        "patience_s": 5.0,
+        "patience_s": 20.0,
         "chromium": find_chromium(),
         "uses_gpu": False,
         "scenario": None,
@@ -68,7 +68,7 @@ def look(url: str, measure: Callable[[Context], Any] = ui_fps.measure, **workloa
 
 @functools.cache
 def sample_page() -> Told:
-    return look(SAMPLE_URL)
+    return look(SAMPLE_URL, seconds=2.0)
 
 
 def scenario(folder: Path, body: str) -> str:
@@ -79,7 +79,7 @@ def scenario(folder: Path, body: str) -> str:
 
 def test_a_planted_block_is_found_and_its_function_named() -> None:
     with served({"/": blocked(120, every_ms=400)}) as url:
-        told = look(f"{url}/", seconds=1.5)
+        told = look(f"{url}/", seconds=3.0)
 
     assert told.values("main_thread_stalls")[0] > 0
     assert told.holders.count("burn") >= 2
@@ -118,13 +118,14 @@ def test_a_page_that_does_not_move_has_no_rate(temporary: Path) -> None:
 
 
 def test_interactions_and_what_moves_after_them_are_told(tmp_path: Path) -> None:
-    body = "await page.click('#slow'); await page.wait_for_timeout(200); await page.click('#slow')"
+    click = "await page.click('#slow'); await page.wait_for_timeout(200)"
+    body = "; ".join([click] * 4)
     with served({"/": BUTTON}) as url:
         told = look(f"{url}/", scenario=scenario(tmp_path, body))
 
-    assert len(told.values("interaction_latency")) == 2
+    assert len(told.values("interaction_latency")) == 4
     assert min(told.values("interaction_processing")) >= 0.059
-    assert "answerSlowly" in told.holders
+    assert "answerSlowly" in told.holders  # of some of the late frames; a crowded machine adds to each
     assert told.page["shift_after_input"] > 0
     assert told.values("layout_shift") == [0]
 
@@ -156,7 +157,7 @@ def test_faults_of_one_page_are_found_together() -> None:
     """A list that is not virtualised and built anew alike, and a large script."""
     rows = RENDERING.replace("length: 100", "length: 900").replace("SHOWN", "the same")
     with served({"/": f"{rows}<script src='/big.js'></script>", "/big.js": "//" + "x" * 1_100_000}) as url:
-        told = look(f"{url}/", seconds=1.0)
+        told = look(f"{url}/", seconds=1.0, watch_s=1.0)
 
     found = {one.id: one for one in ui_findings(metrics_of([Trial(SPEC, 1, tuple(told.samples), 1.0)], METRICS))}
     assert {"needless-renders", "long-list", "large-bundle"} <= set(found)

@@ -17,13 +17,13 @@ from tests.outside.websocket_servers import websocket_server
 CLIENTS, ROUNDS = 10, 2
 
 
-def left_by(tmp_path: Path, url: str, pid: int, clients: int = CLIENTS) -> Trial:
+def left_by(tmp_path: Path, url: str, pid: int, clients: int = CLIENTS, grace_s: float = 10.0) -> Trial:
     workload = {
         "url": url,
         "process": {"pid": pid, "started_s": psutil.Process(pid).create_time()},
         "clients": clients,
         "rounds": ROUNDS,
-        "grace_s": 0.5,
+        "grace_s": grace_s,
         "timeout_s": 5.0,
     }
     spec = TrialSpec("ws_disconnect", "clients that leave", {}, workload, samples=3 * ROUNDS, timeout_s=60)
@@ -48,7 +48,7 @@ def counts(trial: Trial) -> dict[tuple[str, str], list[int]]:
 def test_each_client_that_is_kept_is_counted(tmp_path: Path, every: int, kept: int) -> None:
     """Of any ten clients in a row, all or one, each by one descriptor, which is a socket."""
     with websocket_server("leaking", every) as url:
-        trial = left_by(tmp_path, url, server_of(url))
+        trial = left_by(tmp_path, url, server_of(url), grace_s=1.0)
 
     assert trial.failure is None, trial.failure
     assert set(map(tuple, counts(trial).values())) == {(kept, kept)}

@@ -21,6 +21,7 @@ KEPT: list[Any] = []
 CALLED: list[int] = []
 FIRST: list[Any] = []
 KEYS = count()
+DRAW = random.Random(1)
 RECENT: deque[bytearray] = deque(maxlen=300)
 
 
@@ -76,7 +77,7 @@ def keeps_random_places() -> None:
     if not KEPT:
         KEPT.extend([None] * 64)
     for _ in range(16):
-        KEPT[random.randrange(64)] = bytearray(random.randrange(1000, 60_000))
+        KEPT[DRAW.randrange(64)] = bytearray(DRAW.randrange(1000, 60_000))
 
 
 def opens_a_file() -> None:

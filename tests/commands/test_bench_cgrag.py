@@ -213,7 +213,7 @@ def test_a_dry_run_leaves_a_prepared_set_as_it_is(place: Place, measured: Told) 
 def test_an_interrupt_while_texts_are_embedded_keeps_them_and_the_next_run_embeds_the_rest(
     place: Place, tmp_path: Path
 ) -> None:
-    many = Place(write_corpus(tmp_path / "docs", 8, 6, 600), place.encoder, tmp_path / "cache", tmp_path / "state")
+    many = Place(write_corpus(tmp_path / "docs", 8, 6, 1800), place.encoder, tmp_path / "cache", tmp_path / "state")
     arguments = ("bench-cgrag", *many.searched, *CHUNKS, *QUICK, "--trials", "1", "--state", "warm")
 
     def kept() -> bytes:

@@ -36,7 +36,7 @@ def program(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
         [sys.executable, "-m", "synapse_perf", "profile-load", "--no-fit", "-q", *arguments],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
         env={**os.environ, **environment},
     )

@@ -29,7 +29,7 @@ def run(
     url: str, *queries: Query, output: Path, trials: int = 6, served: dict[str, Any] | None = None, **changes: Any
 ) -> tuple[int, Any]:
     """With few queries and without the service, unless `changes` to the request ask for more."""
-    common = CommonOptions(trials=trials, seed=1, quiet=True, output=[output], max_time="60s")
+    common = CommonOptions(trials=trials, seed=1, quiet=True, output=[output], max_time="5m")
     few: dict[str, Any] = {"queries_per_process": 2, "wants_high_level": False}
     options = ServedOptions(**{"url": [url], "api": "synapse", "query_timeout": "20s", **(served or {})})
     request = LatencyRequest(**{**few, **changes})
@@ -98,9 +98,9 @@ def test_an_engine_that_goes_down_later_has_failed(tmp_path: Path) -> None:
     servers: list[Any] = []
 
     def once(handler: Handler) -> None:
+        servers[0].stop_listening()
         engine()(handler)
         handler.close_connection = True
-        servers[0].stop_listening()
 
     with chat_server(once) as server:
         servers.append(server)
@@ -123,7 +123,7 @@ def test_the_command_as_it_is_typed(tmp_path: Path) -> None:
     """The whole line, and that a dry run asks nothing."""
     output = tmp_path / "r.json"
     with chat_server(engine()) as server:
-        words = ["tier-latency", "--url", server.url, "--api", "synapse", "--no-variants", "--max-time", "10s"]
+        words = ["tier-latency", "--url", server.url, "--api", "synapse", "--no-variants", "--trials", "6"]
         dry = CliRunner().invoke(app, [*words, "--dry-run"])
         assert (dry.exit_code, server.requests) == (0, [])
         done = CliRunner().invoke(app, [*words, "--quiet", "--queries-per-process", "2", "--output", str(output)])

@@ -296,7 +296,7 @@ def test_where_nothing_can_be_kept_and_where_nobody_stands_it_says_so(
 def test_ctrl_c_before_the_first_pair_is_told_and_leaves_nothing(repository: Path, tmp_path: Path) -> None:
     log = tmp_path / "log"
     gate = started(repository, counting(log, 1))
-    wait_for(log, 1)
+    wait_for(log, 1, gate)
     gate.send_signal(signal.SIGINT)
     out, err = gate.communicate(timeout=60)
     assert gate.returncode == 130
@@ -331,17 +331,45 @@ def counting(log: Path, hang_at: int) -> str:
     return f"echo x >> {log}; [ $(wc -l < {log}) -ge {hang_at} ] && {{ sleep 300 & sleep 300; }}; {COMMAND}"
 
 
-def wait_for(log: Path, lines: int) -> None:
+def wait_for(log: Path, lines: int, gate: subprocess.Popen[str]) -> None:
     while not log.exists() or len(log.read_text().splitlines()) < lines:
+        assert gate.poll() is None, gate.communicate()
         time.sleep(0.01)
 
 
-def sleepers(below: int) -> list[psutil.Process]:
-    return [one for one in psutil.Process(below).children(recursive=True) if one.name() == "sleep"]
+def two_sleepers(gate: subprocess.Popen[str]) -> list[psutil.Process]:
+    """Both processes of a command that hangs, once they are there."""
+    while len(found := [one for one in family_of(gate) if name_of(one) == "sleep"]) < 2:
+        assert gate.poll() is None, gate.communicate()
+        time.sleep(0.01)
+    return found
+
+
+def family_of(gate: subprocess.Popen[str]) -> list[psutil.Process]:
+    return psutil.Process(gate.pid).children(recursive=True)
+
+
+def name_of(process: psutil.Process) -> str:
+    """Empty of one that has ended since it was found."""
+    try:
+        return process.name()
+    except psutil.NoSuchProcess:
+        return ""
 
 
 def is_alive(process: psutil.Process) -> bool:
-    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def have_ended(processes: list[psutil.Process]) -> bool:
+    """Also those that were killed, and have not had the processor since."""
+    deadline_s = time.monotonic() + 30
+    while any(map(is_alive, processes)) and time.monotonic() < deadline_s:
+        time.sleep(0.01)
+    return not any(map(is_alive, processes))
 
 
 def test_ctrl_c_in_the_middle_of_a_pair_reports_what_was_finished_and_leaves_nothing(
@@ -351,32 +379,29 @@ def test_ctrl_c_in_the_middle_of_a_pair_reports_what_was_finished_and_leaves_not
     log = tmp_path / "log"
     run_number = 2 + 2 * 16 + 1  # the warm-up of both arms, 16 pairs, and the first half of pair 17
     gate = started(repository, counting(log, run_number))
-    wait_for(log, run_number)
-    while len(left := sleepers(gate.pid)) < 2:
-        time.sleep(0.01)
+    wait_for(log, run_number, gate)
+    left = two_sleepers(gate)
     gate.send_signal(signal.SIGINT)
     out, err = gate.communicate(timeout=60)
     assert gate.returncode == 130
     assert out.startswith("INTERRUPTED: 1 inconclusive")
     assert "Traceback" not in err
-    assert not any(map(is_alive, left))
+    assert have_ended(left)
 
 
 def test_what_a_killed_gate_has_left_is_removed_by_the_next(repository: Path, tmp_path: Path) -> None:
     log = tmp_path / "log"
     killed = started(repository, counting(log, 4))
-    wait_for(log, 4)
-    while len(left := sleepers(killed.pid)) < 2:
-        time.sleep(0.01)
+    wait_for(log, 4, killed)
+    left = two_sleepers(killed)
     killed.kill()
     killed.communicate()
     assert len(git(repository, "worktree", "list").splitlines()) == 3
     assert gate() == 0
-    assert not any(map(is_alive, left))
+    assert have_ended(left)
 
 
 def test_two_gates_in_one_directory_do_not_meet(repository: Path) -> None:
     both = [started(repository, COMMAND) for _ in range(2)]
-    assert [one.wait(60) for one in both] == [0, 0]
-    for one in both:
-        one.communicate()
+    told = [one.communicate(timeout=180) for one in both]
+    assert [one.returncode for one in both] == [0, 0], told

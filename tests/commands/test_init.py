@@ -176,7 +176,9 @@ def port() -> Iterator[int]:
         thread.join()
 
 
-def test_a_page_is_no_health_url_and_a_health_url_no_page(port: int) -> None:
+def test_a_page_is_no_health_url_and_a_health_url_no_page(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(usual_addresses, "_PATIENCE_S", 60.0)  # what answers is asked about, and not how soon
+
     found = look_around([port], [port])
 
     assert found == (f"http://127.0.0.1:{port}/health", f"http://127.0.0.1:{port}/")

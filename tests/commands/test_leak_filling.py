@@ -27,7 +27,7 @@ def test_an_lru_cache_of_the_usual_size_is_seen_to_be_full_in_the_fourth_look() 
 
 
 def test_a_ring_that_is_not_full_yet_is_undecided_and_told_with_its_bound_and_the_way_on() -> None:
-    told = hunt("fills_a_ring", "--max-time", "6s")
+    told = hunt("fills_a_ring", "--max-time", "12s")
     (finding,) = told.result["findings"]
 
     assert (told.code, {leak["status"] for leak in told.result["leaks"]}) == (3, {"clean", "inconclusive"}), told.err
@@ -43,7 +43,7 @@ def test_past_its_bound_it_is_clean() -> None:
 
 
 def test_a_leak_beside_such_a_ring_is_told_with_its_own_holder() -> None:
-    told = hunt("fills_a_ring", "--arg", "50000", "--max-time", "10s")
+    told = hunt("fills_a_ring", "--arg", "50000", "--max-time", "40s")
     (finding,) = told.result["findings"]
 
     assert (told.code, heap(told)["status"]) == (1, "leak"), told.err

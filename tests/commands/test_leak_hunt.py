@@ -50,7 +50,7 @@ def leaking(told: Told) -> set[str]:
 def leaked() -> Told:
     """With a setup, a teardown and arguments: 100 KB for each call."""
     around = ("--setup", "leaky_code:make_list", "--teardown", "leaky_code:empties")
-    return hunt("appends", more=(*around, "--arg", "text", "--arg", "times=25000"), max_time="20s")
+    return hunt("appends", more=(*around, "--arg", "text", "--arg", "times=25000"))
 
 
 def test_a_leak_is_told_with_its_rate_and_ends_with_1(leaked: Told) -> None:
@@ -79,7 +79,7 @@ def test_arguments_are_not_told_and_the_cost_of_the_hunt_is(leaked: Told) -> Non
 
 def test_a_leak_of_each_kind_is_seen_by_its_probe() -> None:
     """A file, a thread, a task and tuples in each call of one function."""
-    told = hunt("leaves_everything", max_time="10s")
+    told = hunt("leaves_everything")
     each = {"descriptors": 1, "python_threads": 1, "tasks": 1}
 
     assert told.code == 1, told.err
@@ -88,7 +88,7 @@ def test_a_leak_of_each_kind_is_seen_by_its_probe() -> None:
 
 
 def test_children_that_nobody_waits_for_are_a_leak_and_none_is_left_behind() -> None:
-    told = hunt("forks", max_time="10s")
+    told = hunt("forks")
 
     assert (told.code, rows(told)["zombies"]["growth"]) == (1, 1), told.err
     assert [run["benchmark"] for run in saved_runs()] == ["leak-hunt"]
@@ -105,7 +105,7 @@ INNOCENT = ("collects_late", "starts_late", "keeps_random_places", "waits", "fil
 
 @pytest.fixture(scope="module")
 def innocent() -> Told:
-    return hunt(*INNOCENT)
+    return hunt(*INNOCENT, max_time="2m")
 
 
 @pytest.mark.parametrize("name", INNOCENT)
@@ -223,7 +223,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     return [str(write_model(folder / f"{name}.gguf", shape)) for name, shape in shapes.items()]
 
 
-def switch(models: list[str], *arguments: str, max_time: str = "40s", **env: str | None) -> Told:
+def switch(models: list[str], *arguments: str, max_time: str = "1m", **env: str | None) -> Told:
     """With an allocator that gives large blocks back by itself, so that no look has to tell what it would keep."""
     named = [part for model in models for part in ("-m", model)]
     limits = ("--max-time", max_time, "-c", "64")
@@ -252,7 +252,7 @@ def test_a_planted_reference_to_each_old_model_is_found(models: list[str], tmp_p
         "def keep(self, *given, **named):\n    kept.append(self)\n    opened(self, *given, **named)\n"
         "llama_cpp.Llama.__init__ = keep\n"
     )
-    told = switch(models[:1], "--release", "del", max_time="20s", PYTHONPATH=str(tmp_path))
+    told = switch(models[:1], "--release", "del", max_time="30s", PYTHONPATH=str(tmp_path))
 
     assert told.code == 1, told.err
     assert {"heap", "mapped_files"} <= leaking(told)

@@ -21,7 +21,7 @@ from tests.faults.program import Told, run, started
 from tests.outside.leaky_servers import leaky_server
 
 
-def hunt(*arguments: str | Path, max_time: str = "30s") -> Told:
+def hunt(*arguments: str | Path, max_time: str = "90s") -> Told:
     return run("leak-hunt", *arguments, "--max-time", max_time)
 
 
@@ -63,7 +63,7 @@ def test_the_process_of_a_clean_service_is_found_by_its_port(body: Path) -> None
 
 def test_sockets_that_are_left_in_close_wait_are_told_once() -> None:
     with leaky_server("close-wait") as running:
-        told = hunt("--ws", running.ws, "--disconnect", "drop", max_time="20s")
+        told = hunt("--ws", running.ws, "--disconnect", "drop")
 
     assert told.code == 1, told.out
     assert told.out.splitlines()[0] == "LEAK: sockets in CLOSE_WAIT +1.00 per client"
@@ -83,7 +83,7 @@ def test_growth_with_time_is_told_per_hour() -> None:
 
 def test_an_idle_process_is_clean_and_idle() -> None:
     with leaky_server() as running:
-        told = hunt("--pid", str(running.pid), "--every", "50ms", max_time="12s")
+        told = hunt("--pid", str(running.pid), "--every", "50ms")
 
     assert told.code == 0, told.out
     assert "It was idle" in told.out
@@ -94,7 +94,7 @@ def test_a_server_that_ends_is_told_and_what_was_seen_is_kept(body: Path) -> Non
         told = hunt("--url", running.url, "--request", body)
 
     assert told.code == 6
-    assert f"process {running.pid} has ended after 1" in told.errors[-1]
+    assert re.search(rf"process {running.pid} has ended after \d+ iterations", told.errors[-1])
     assert "probes" in told.out
 
 

@@ -13,7 +13,7 @@ FOLDER = Path(__file__).parent
 
 
 def hunt(function: str, *arguments: str | Path, env: dict[str, str | None] | None = None) -> Told:
-    limits = ("--calls", "1", "--max-time", "10s", "--format", "json")
+    limits = ("--calls", "1", "--max-time", "40s", "--format", "json")
     return run("leak-hunt", f"leaky_code:{function}", *limits, *arguments, cwd=FOLDER, env=env)
 
 

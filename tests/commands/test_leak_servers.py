@@ -73,14 +73,14 @@ def test_a_port_that_somebody_has_is_wrong_input() -> None:
 
 
 @pytest.mark.parametrize(
-    ("how", "message"),
+    ("how", "timeout", "message"),
     [
-        ("ends_at_once", "ended with status 3 before it was ready: cannot listen at"),
-        ("never_listens", "not ready after 1 s: nothing listens there"),
+        ("ends_at_once", "60s", "ended with status 3 before it was ready: cannot listen at"),
+        ("never_listens", "1s", "not ready after 1 s: nothing listens there"),
     ],
 )
-def test_a_server_that_does_not_come_up_fails_in_one_line(how: str, message: str) -> None:
-    told = hunt(how, "--ready-timeout", "1s", max_time="20s")
+def test_a_server_that_does_not_come_up_fails_in_one_line(how: str, timeout: str, message: str) -> None:
+    told = hunt(how, "--ready-timeout", timeout, max_time="20s")
 
     assert told.code == 6
     assert message in told.errors[-1].splitlines()[0]

@@ -144,7 +144,7 @@ def program(*arguments: str) -> tuple[int, dict[str, Any]]:
         [sys.executable, "-m", "synapse_perf", "profile-load", *arguments, "--trials", "1", "--format", "json"],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     return told.returncode, json.loads(told.stdout)
@@ -192,7 +192,7 @@ def test_a_context_that_no_memory_holds_is_one_line_with_a_remedy(folder: Path) 
         [sys.executable, "-m", "synapse_perf", "profile-load", str(folder / "tiny.gguf"), "-c", str(2 * 10**9)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=False,
     )
     assert (told.returncode, told.stdout) == (2, "")

@@ -82,7 +82,7 @@ def program(model: Path, folder: Path, *arguments: str) -> subprocess.CompletedP
         [sys.executable, "-m", "synapse_perf", "profile-load", str(model), "--no-fit", "-r", "1", *arguments],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
         cwd=folder,
         env={**os.environ, "SYNAPSE_PERF_STATE_DIR": str(folder / "state")},

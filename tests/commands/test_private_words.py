@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from synapse_perf.commands.conclude import without_private_words
+from synapse_perf.host.privacy import redact
 from synapse_perf.model import Failure
 from tests.report.retrieval_examples import full
 
@@ -35,3 +38,11 @@ def test_the_home_folder_leaves_every_text_that_may_hold_it() -> None:
     assert told.metrics[0].trials[0].facts == {"file": ("~/a.index", None), "size": (3,)}
     assert told.findings[0].evidence == {"files": [["~/c", 5]], "deep": {"in": "~/d"}}
     assert told.failures[0].detail == "~/j"
+
+
+def test_another_home_is_known_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = str(Path.home())
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert redact(f"{tmp_path}/a and {before}/b") == f"~/a and {before}/b"
+    monkeypatch.undo()
+    assert redact(f"{before}/b") == "~/b"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -26,9 +26,10 @@ from synapse_perf.model import Trial
 from synapse_perf.outside.container_owner import LABEL, new_run, sweep
 from synapse_perf.profiles import Profile, ServiceStartupSettings
 from tests.container_engine import IMAGE, PYTHON_IMAGE, container_engine, lacking
+from tests.outside.fake_servers import free_port
 
 Ask = Callable[..., ServiceRequest]
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 
 
 @pytest.fixture(scope="session")
@@ -41,10 +42,7 @@ def engine() -> Iterator[Any]:
 
 @pytest.fixture
 def port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        number: int = free.getsockname()[1]
-    return number
+    return free_port()
 
 
 @pytest.fixture
@@ -55,7 +53,7 @@ def ask(engine: Any, port: int) -> Iterator[Ask]:
     def asked(*env: str, **options: Any) -> ServiceRequest:
         variables = [*env] if options.get("compose") else [f"PORT={port}", *env]
         of_image = {} if options.get("compose") else {"network": "host", "image": IMAGE}
-        given = ServiceOptions(**{"url": url, "env": variables, "ready_timeout": "20s", **of_image, **options})
+        given = ServiceOptions(**{"url": url, "env": variables, "ready_timeout": "60s", **of_image, **options})
         return service_request(given, ServiceStartupSettings())
 
     yield asked
@@ -95,7 +93,8 @@ def test_an_image_is_judged_by_six_starts_and_an_empty_container_is_not(engine: 
     output = tmp_path / "r.json"
     command = [sys.executable, "-m", "synapse_perf", "service-startup", "--image", IMAGE, "--network", "host"]
     command += ["-e", f"PORT={port}", "--url", f"http://127.0.0.1:{port}/health.json", "--ready", "db=up"]
-    told = subprocess.run([*command, "-o", str(output)], capture_output=True, text=True, timeout=200, check=False)
+    command += ["--max-time", "2m", "-o", str(output)]
+    told = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
 
     assert told.returncode in (0, 1, 3), told.stderr  # by how fast this machine is
     assert "An empty container takes" in told.stdout
@@ -116,7 +115,7 @@ def test_phases_add_up_and_a_delay_lies_before_the_first_byte(ask: Ask, measured
 
     phases = {name: found[name] for name in ("create", "start", "first_byte", "ready")}
     assert sum(phases.values()) == pytest.approx(found["service_startup_time"])
-    assert phases["first_byte"] >= 0.3  # part of the delay may pass before the order to start returns
+    assert phases["start"] + phases["first_byte"] >= 0.4  # part of it may pass before the order to start returns
 
 
 def test_cold_starts_are_proven_and_told_apart_from_warm_ones(ask: Ask, measured: Any) -> None:
@@ -214,9 +213,12 @@ def test_a_compose_file_is_started_in_its_order(ask: Ask, measured: Any, tmp_pat
 def test_a_health_check_that_runs_for_much_of_the_time_is_found(
     ask: Ask, measured: Any, tmp_path: Path, port: int
 ) -> None:
-    """A tenth of a second in each quarter of one, of a service beside the one that is judged."""
+    """A tenth of a second in each quarter of one, of a service beside the one that is judged.
+
+    That is eight checks while the other starts; three are enough, which a crowded engine has time for as well.
+    """
     busy = "healthcheck: {test: [CMD, sleep, '0.1'], interval: 250ms}"
-    request = ask("DELAY=1.2", compose=compose(tmp_path, port, health=busy), service="app")
+    request = ask("DELAY=3", compose=compose(tmp_path, port, health=busy), service="app")
     trial = measured(request, "compose")
 
     run = ServiceRun(Profile("found"), request, CommonOptions())
@@ -247,7 +249,9 @@ def test_a_service_that_is_started_again_and_again_is_told_before_its_time_is_ov
     Path(path).write_text(Path(path).read_text().replace("service_healthy", "service_started"))
     message, detail = failure_of(measured(ask("ENDS=3", compose=path, ready_timeout="1h"), "compose"))
 
-    assert message == "app ended 5 times before the service was ready"
+    ended = re.fullmatch(r"app ended (\d+) times before the service was ready", message)
+    assert ended is not None, message
+    assert int(ended[1]) >= 5  # at the first look at which it is so often
     assert "no database" in detail
 
 
@@ -288,7 +292,7 @@ def test_an_interrupted_run_leaves_nothing(
     try:
         wait_until(lambda: any("sleep" in one["Command"] for one in engine.api.containers()), parent)
         parent.send_signal(number)
-        _, told = parent.communicate(timeout=60)
+        _, told = parent.communicate(timeout=PATIENCE_S)
     finally:
         parent.kill()
         parent.wait()

@@ -20,6 +20,7 @@ from synapse_perf.commands.service_run import remove_what_is_left
 from synapse_perf.errors import InputError
 from synapse_perf.outside import container_owner
 from synapse_perf.profiles import ServiceStartupSettings, load_profile
+from tests.outside.fake_servers import free_port
 
 APP = """
 import http.server, json, sys, time
@@ -51,10 +52,7 @@ URL = "http://127.0.0.1:1/"
 
 @pytest.fixture
 def port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        number: int = free.getsockname()[1]
-    return number
+    return free_port()
 
 
 @pytest.fixture
@@ -85,13 +83,15 @@ def test_the_delays_of_a_service_come_back_as_its_phases(program: Any) -> None:
     total_s = seconds.pop("total")
     assert list(seconds) == ["spawn", "first_byte", "ready"]
     assert sum(seconds.values()) == pytest.approx(total_s)
-    assert seconds["first_byte"] >= 0.39
+    # Part of the delay is the spawn's where the order to start comes back late.
+    assert seconds["spawn"] + seconds["first_byte"] >= 0.4
     assert total_s >= 1.0
     # A plain command does not answer the target of containers.
     assert [(check["target"], check["status"]) for check in result["checks"]] == [("docker-startup", "not-measured")]
     # Of a Python service one more start tells what it imports.
     (imports,) = [one for one in result["findings"] if one["id"] == "import-time"]
-    assert "http" in imports["evidence"]["packages_s"]
+    # The few that took longest: which of those that it needs is up to chance.
+    assert {"http", "email", "urllib"} & imports["evidence"]["packages_s"].keys()
     assert "The median start" in told.stdout
     assert "three in a row" in told.stdout
 

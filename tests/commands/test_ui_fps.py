@@ -21,7 +21,7 @@ from synapse_perf.outside import browser
 from synapse_perf.outside.browser import FOLDER
 from tests.outside.pages import LEAKING, blocked, needs_browser, served, temporary
 
-ENDED_WITHIN_S = 20.0
+ENDED_WITHIN_S = 60.0
 __all__ = ["temporary"]  # a fixture
 
 
@@ -30,7 +30,7 @@ def command(*arguments: str) -> list[str]:
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command(*arguments), capture_output=True, text=True, timeout=200, check=False)
+    return subprocess.run(command(*arguments), capture_output=True, text=True, timeout=600, check=False)
 
 
 @needs_browser
@@ -46,7 +46,8 @@ def test_a_page_is_measured_and_its_leak_ends_with_1(tmp_path: Path, temporary: 
     statuses = {one["metric"]: one["status"] for one in result["leaks"]}
     assert result["workload"]["url"] == f"{url}/"
     assert statuses in ({}, {"dom_node_growth": "leak", "listener_growth": "leak"})  # none, where time was too short
-    assert told.returncode == (1 if statuses else 3), told.stderr
+    is_unfit = any(one["status"] == "not-comparable" for one in result["checks"])  # its control page stalls too
+    assert told.returncode == (4 if is_unfit else 1 if statuses else 3), told.stderr
     assert list(temporary.glob(f"{FOLDER}*")) == []
 
 
@@ -57,10 +58,18 @@ def started_browser(worker_of: int) -> psutil.Process | None:
 
 def _is_browser(process: psutil.Process) -> bool:
     try:
-        words = process.cmdline()
+        name, words = process.name(), process.cmdline()
+    except psutil.Error:  # it has ended meanwhile, as the shell that finds the browser does
+        return False
+    return "chrom" in name and not any(word.startswith("--type=") for word in words)
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    """And no zombie, which an orphan stays until somebody reaps it."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
         return False
-    return "chrom" in process.name() and not any(word.startswith("--type=") for word in words)
 
 
 @contextmanager
@@ -91,7 +100,9 @@ def test_no_browser_and_no_profile_stay_behind(number: signal.Signals, is_open: 
         below = psutil.Process(program.pid).children(recursive=True)
         os.kill(program.pid, number)
 
-        _, alive = psutil.wait_procs(below, timeout=ENDED_WITHIN_S)
+        deadline = time.monotonic() + ENDED_WITHIN_S
+        while (alive := list(filter(_is_alive, below))) and time.monotonic() < deadline:
+            time.sleep(0.05)
         assert alive == []
         assert program.wait(ENDED_WITHIN_S) == (130 if number == signal.SIGINT else -number)
     deadline = time.monotonic() + ENDED_WITHIN_S

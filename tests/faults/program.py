@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -19,7 +19,7 @@ COMMAND = str(Path(sys.executable).with_name("synapse-perf"))
 STAND_IN = Path(__file__).with_name("stand_in")
 PROJECT = Path(__file__).parents[2]
 QUICK = ("-r", "1", "--cache", "warm", "--no-fit")  # one start of each model, and one plain read
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0  # only a hang takes so long, also where others crowd the machine
 LOOK_EVERY_S = 0.02
 
 
@@ -101,6 +101,14 @@ class Running:
             raise AssertionError(f"it ended with {code}: {self.process.communicate()}")
         raise AssertionError("it never happened")
 
+    def has_stopped(self) -> bool:
+        """Whether a process that it has started was stopped: one that was only asked to is still on its way there."""
+        stopped = False
+        for child in psutil.Process(self.process.pid).children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                stopped |= child.status() == psutil.STATUS_STOPPED
+        return stopped
+
     def send(self, number: signal.Signals, *, to_group: bool = False) -> None:
         if to_group:
             os.killpg(self.process.pid, number)
@@ -117,7 +125,7 @@ class Running:
         return told
 
 
-@contextmanager
+@contextlib.contextmanager
 def started(
     *arguments: str | Path, env: Mapping[str, str | None] | None = None, before: Sequence[str] = ()
 ) -> Iterator[Running]:
@@ -135,7 +143,7 @@ def started(
             yield running
         finally:
             for child in running.children:
-                if child.is_running():
+                with contextlib.suppress(psutil.NoSuchProcess):
                     child.kill()
             process.kill()
 

@@ -153,7 +153,7 @@ def test_impatience_while_a_worker_will_not_end(model: Model) -> None:
     """A stopped worker cannot end by itself; a second Ctrl-C does not wait for it, and shows no traceback."""
     stopped = model("stop-2-x")
     with started("profile-load", stopped, *MANY) as running:
-        running.wait_for(lambda: loads(stopped) == 2)
+        running.wait_for(lambda: loads(stopped) == 2 and running.has_stopped())
         running.send(signal.SIGINT, to_group=True)
         _wait_a_little(running.process, 0.5)  # it now waits for its worker, for longer
         running.send(signal.SIGINT, to_group=True)

@@ -38,7 +38,7 @@ psutil.__version__ = "7.1.3"
 
 
 def hunt(function: str, *arguments: str, **options: Any) -> Told:
-    limits = ("--calls", "1", "--max-time", "40s")
+    limits = ("--calls", "1", "--max-time", "90s")
     return run("leak-hunt", f"leaky_code:{function}", *limits, *arguments, "--format", "json", cwd=FOLDER, **options)
 
 

@@ -9,6 +9,7 @@ import contextlib
 import ctypes
 import importlib.util
 import os
+import secrets
 import socket
 import subprocess
 import sys
@@ -42,11 +43,12 @@ def running(devices: int = 1) -> Iterator[str]:
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port that nobody listens on, and none of those that the system hands out, to another before it is used."""
+    while True:
+        port = 10_000 + secrets.randbelow(20_000)
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind((HOST, port))
+            return port
 
 
 def _wait_until_it_listens(server: subprocess.Popen[bytes], port: int) -> None:

@@ -13,7 +13,8 @@ from tests.llama.starts import make
 
 
 def work_until_seen(sampler: StackSampler) -> None:
-    while not sampler._counts:
+    """At work here: what was seen before may be how the sampler was started."""
+    while not any(stack.rpartition(";")[2].startswith("work_until_seen ") for stack in list(sampler._counts)):
         sum(range(1000))
 
 

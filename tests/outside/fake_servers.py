@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import secrets
 import socket
 import sys
 from pathlib import Path
@@ -10,9 +12,14 @@ SCRIPT = Path(__file__).with_name("fake_server.py")
 
 
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-    return port
+    """A port at which nobody listens, and none of those that the system hands out.
+
+    One of those may be another's by the time that it is used here: of a test beside this one, or any client's own.
+    """
+    while True:
+        port = 10_000 + secrets.randbelow(20_000)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 def fake_words(port: int, *options: str) -> list[str]:

@@ -14,11 +14,21 @@ from pathlib import Path
 
 import pytest
 
-from synapse_perf.outside.health_poller import Condition, NotReady, Readiness, is_taken, wait_until_ready
+from synapse_perf.outside import health_poller
+from synapse_perf.outside.health_poller import (
+    NO_HTTP,
+    SILENT,
+    Condition,
+    NotReady,
+    Readiness,
+    is_taken,
+    wait_until_ready,
+)
+from tests.outside.quick_clock import QuickClock
 
 Told = tuple[int, dict[str, str], bytes]
 JSON = {"Content-Type": "application/json"}
-PATIENCE_S, SHORT_S = 30.0, 0.4  # with what is ready sooner or later, and with what never is
+PATIENCE_S = 30.0
 
 
 @contextmanager
@@ -56,10 +66,16 @@ def serving(tell: Callable[[int], Told], tls: ssl.SSLContext | None = None) -> I
             thread.join()
 
 
-def ready(
-    url: str, condition: Condition | None = None, *, patience_s: float = PATIENCE_S, takes_html: bool = False
-) -> Readiness:
-    return wait_until_ready(url, patience_s, condition, lambda: None, takes_html=takes_html)
+def ready(url: str, condition: Condition | None = None, *, takes_html: bool = False) -> Readiness:
+    return wait_until_ready(url, PATIENCE_S, condition, lambda: None, takes_html=takes_html)
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> QuickClock:
+    """For what is never ready: each wait between two questions is a third of the patience."""
+    clock = QuickClock(PATIENCE_S / 3)
+    monkeypatch.setattr(health_poller, "time", clock)
+    return clock
 
 
 def test_three_good_answers_in_a_row_are_waited_for_and_the_first_of_them_counts() -> None:
@@ -100,9 +116,10 @@ def test_a_condition_on_the_body_is_met(condition: Condition, body: bytes) -> No
         ((200, {"Content-Type": "text/html; charset=utf-8"}, b"<html>"), None, "200 with an HTML page", "--html"),
     ],
 )
+@pytest.mark.usefixtures("quick")
 def test_what_is_never_ready_is_told(told: Told, condition: Condition | None, words: str, remedy: str) -> None:
     with serving(lambda _: told) as url, pytest.raises(NotReady, match=words) as caught:
-        ready(url, condition, patience_s=SHORT_S)
+        ready(url, condition)
 
     assert caught.value.is_timeout == ("HTML" not in words)
     assert remedy in caught.value.remedy
@@ -113,6 +130,7 @@ def test_a_page_counts_where_it_is_what_is_waited_for() -> None:
         assert ready(url, takes_html=True).questions == 3
 
 
+@pytest.mark.usefixtures("quick")
 def test_nobody_there_is_told_and_the_look_for_the_service_goes_on() -> None:
     looks = 0
 
@@ -121,8 +139,8 @@ def test_nobody_there_is_told_and_the_look_for_the_service_goes_on() -> None:
         looks += 1
 
     with pytest.raises(NotReady, match="nothing answers there"):
-        wait_until_ready("http://127.0.0.1:1/health", 0.1, None, look)
-    assert looks > 1
+        wait_until_ready("http://127.0.0.1:1/health", PATIENCE_S, None, look)
+    assert looks == 3
 
 
 def test_a_certificate_that_nobody_knows_is_told_at_once(tmp_path: Path) -> None:
@@ -183,6 +201,7 @@ def test_a_silence_between_good_answers_begins_the_row_anew() -> None:
         assert ready(url).questions == 5
 
 
+@pytest.mark.usefixtures("quick")
 def test_a_port_that_is_opened_before_its_service_is_there_is_waited_for_with_tls_as_well() -> None:
     """A container engine takes the connection and drops it again."""
 
@@ -190,19 +209,34 @@ def test_a_port_that_is_opened_before_its_service_is_there_is_waited_for_with_tl
         connection.recv(1000)
 
     with listening(answer) as url, pytest.raises(NotReady, match="its port is open, and nothing answers") as caught:
-        ready(url.replace("http:", "https:"), patience_s=SHORT_S)
+        ready(url.replace("http:", "https:"))
 
     assert caught.value.is_timeout
 
 
+@pytest.mark.usefixtures("quick")
 def test_what_speaks_no_http_is_told() -> None:
     with (
         listening(lambda connection, _: connection.sendall(b"-ERR unknown command\r\n")) as url,
         pytest.raises(NotReady, match="what answers there does not speak HTTP") as caught,
     ):
-        ready(url, patience_s=SHORT_S)
+        ready(url)
 
     assert "https://" in caught.value.remedy
+
+
+def test_a_last_question_without_the_time_for_an_answer_tells_nothing(
+    quick: QuickClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ask(url: object, timeout_s: float) -> str:
+        if quick.passed_s < PATIENCE_S / 2:
+            return NO_HTTP
+        quick.sleep(timeout_s)
+        return SILENT
+
+    monkeypatch.setattr(health_poller, "ask", ask)
+    with pytest.raises(NotReady, match=NO_HTTP):
+        ready("http://127.0.0.1:1/health")
 
 
 def test_what_it_answers_meanwhile_is_told_once() -> None:

@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterator
 import psutil
 import pytest
 
+from synapse_perf.outside import model_server, process_tree
 from synapse_perf.outside.model_server import ModelServer, ServerFailed, is_port_taken
 from tests.outside.fake_servers import fake_words, free_port
+from tests.outside.quick_clock import QuickClock
 
 PATIENCE_S = 60.0
 Start = Callable[..., ModelServer]
@@ -84,15 +86,21 @@ def test_a_server_that_dies_while_it_loads_is_told(start: Start) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "how_far"),
-    [(("--loading", "1000000000"), "still loading"), (("--deaf",), "port is open, but nothing answers")],
+    ("options", "patience_s", "how_far"),
+    [
+        (("--loading", "1000000000"), PATIENCE_S, "still loading"),
+        (("--deaf",), 0.2, "port is open, but nothing answers"),
+    ],
 )
-def test_one_that_is_never_ready_is_told_with_how_far_it_came(start: Start, options: list[str], how_far: str) -> None:
+def test_one_that_is_never_ready_is_told_with_how_far_it_came(
+    start: Start, options: list[str], patience_s: float, how_far: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     server = start(*options)
     wait_for_port(server)
+    monkeypatch.setattr(model_server, "time", QuickClock(PATIENCE_S / 2))
 
     with pytest.raises(ServerFailed, match=how_far) as error:
-        server.wait_ready(0.2, lambda text: None)
+        server.wait_ready(patience_s, lambda text: None)
 
     assert error.value.is_timeout
 
@@ -176,9 +184,7 @@ def test_a_child_of_the_server_ends_with_it_wherever_it_went(start: Start, where
     assert not is_running(child)
 
 
-def test_one_that_ignores_the_request_to_end_is_made_to(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    from synapse_perf.outside import process_tree
-
+def test_one_that_ignores_the_request_to_end_is_made_to(start: Start) -> None:
     server = start("--stubborn")
     ready(server)
 
@@ -194,8 +200,9 @@ def test_stopping_twice_is_harmless(start: Start) -> None:
 
 
 def child_of(server: ModelServer) -> int:
-    (line,) = [text for _, text in server.output.lines() if text.startswith("child ")]
-    return int(line.split()[1])
+    while not (told := [text for _, text in server.output.lines() if text.startswith("child ")]):
+        time.sleep(0.01)  # it was printed before the port was opened
+    return int(told[0].split()[1])
 
 
 def is_running(pid: int) -> bool:

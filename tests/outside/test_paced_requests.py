@@ -25,6 +25,7 @@ class Server:
         self.content, self.delay_s, self.ends = content, delay_s, ends
         self.requests: list[bytes] = []
         self.connections = 0
+        self.answered = 0
         self.url = ""
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -37,6 +38,7 @@ class Server:
                 self.requests.append(head + body)
                 await asyncio.sleep(self.delay_s)
                 writer.write(self.content)
+                self.answered += 1
                 if self.ends:
                     break
         except (asyncio.IncompleteReadError, asyncio.CancelledError, ConnectionError):
@@ -118,8 +120,9 @@ def test_polls_do_not_wait_for_each_other() -> None:
     async def use() -> None:
         stopping = asyncio.Event()
         polling = asyncio.create_task(poll(server.url, 50.0, 5.0, stopping))
-        while len(server.requests) < 10:
+        while len(server.requests) < 10 or not server.answered:
             await asyncio.sleep(0.005)
+        await asyncio.sleep(0.02)  # the answer comes to who asked
         stopping.set()
         found.append(await polling)
 

@@ -103,4 +103,4 @@ def test_a_program_that_is_not_there_leaves_no_descriptor_open() -> None:
     with pytest.raises(OSError, match="no-such-program"):
         spawned(["no-such-program"], {})
 
-    assert psutil.Process().num_fds() == before
+    assert psutil.Process().num_fds() <= before  # what tests before left may be closed meanwhile
