@@ -95,6 +95,34 @@ def gate_rates() -> str:
     return "\n".join([f"| {' | '.join(titles)} |", f"| --- {'| --: ' * (len(titles) - 1)}|", *rows])
 
 
+def leak_rates() -> str:
+    from tests.bench.leak_rates import kept_file
+
+    found = json.loads((ROOT / "tests/bench/leak_rates.json").read_text("utf-8"))
+    titles = [
+        "left behind at each call",
+        "functions",
+        "hunts",
+        "told as a leak",
+        "between, at 95 %",
+        "undecided",
+        "owner named",
+    ]
+    names = {"INNOCENT": "nothing, though it may look so", "COUNT": "a descriptor, thread, task, socket or process"}
+    names |= {"COLLECTED": "garbage that only `gc.collect()` frees, 1 MB"}
+    rows = []
+    for row in found["rows"]:
+        name = names.get(row["name"]) or f"{int(row['name'].split(' ')[1]):,} bytes"
+        bounds = f"{100 * row['low']:.1f} to {100 * row['high']:.1f} %"
+        owners = "{} of {}".format(*row["owners"]) if row["owners"][1] else ""
+        cells = [name, row["cases"], row["hunts"], row["told"], bounds, row["undecided"], owners]
+        rows.append(f"| {' | '.join(map(str, cells))} |")
+    told = f"{found['hunts']} hunts on 2 cores, {found['crowded']} of them while others crowded the machine"
+    stale = "" if found["rules"] == kept_file().stem else ", under rules that have changed since"
+    head = [f"| {' | '.join(titles)} |", f"| --- {'| --: ' * (len(titles) - 1)}|"]
+    return "\n".join([*head, *rows, "", f"({told}{stale}.)"])
+
+
 def profile_load_help() -> str:
     return _help("profile-load")
 
@@ -133,6 +161,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "metric names": metric_names,
     "targets": targets,
     "gate rates": gate_rates,
+    "leak rates": leak_rates,
     "commands": commands_help,
     "profile-load help": profile_load_help,
     "bench-cgrag help": bench_cgrag_help,

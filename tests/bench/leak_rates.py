@@ -3,6 +3,7 @@
 ``python -m tests.bench.leak_rates SECONDS [KIND]...`` goes on with the case that has the fewest hunts, of those kinds
 (bytes, count, collected, innocent) if some are named, in the user's state directory, one file of JSON lines for each
 digest of the rules and of the code that takes the readings; ``... 0`` prints the table alone. Two may run at a time.
+The sums go into ``leak_rates.json`` beside this file, from which the README's table is made.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ WANTED = {"bytes": 35, "count": 35, "collected": 35, "innocent": 10}  # hunts of
 WANTED_SMALLEST = 12
 READING = (leak_function, leak_loop, leak_users_code, leak_probes, leak_rows, leak_plan)
 ATTRIBUTING = (attribution_plan, leak_attribution, leak_holders, leak_holdings, leak_native, leak_owners, leak_sites)
+COMMITTED = Path(__file__).with_name("leak_rates.json")
 BARE_LOOP = Path(__file__).with_name("bare_calls.py")
 
 
@@ -231,6 +233,30 @@ def groups(faults: Iterable[Case]) -> dict[str, list[Case]]:
     return found
 
 
+def summary(records: Sequence[Record]) -> dict[str, object]:
+    """The sums by what is left behind: hunts, those that told one, those undecided, owners named of those asked for."""
+    rows = []
+    innocent = [case for case in CASES if case.kind == "innocent"]
+    for name, cases in {"INNOCENT": innocent, **groups(case for case in CASES if case.kind != "innocent")}.items():
+        own = of_cases(records, cases)
+        rate = accused(own) if name == "INNOCENT" else right(own)
+        low, high = rate.interval
+        rows.append(
+            {
+                "name": name,
+                "cases": len(cases),
+                "hunts": len(own),
+                "told": rate.hits,
+                "undecided": sum("inconclusive" in one.status.values() and not one.is_accused for one in own),
+                "low": low,
+                "high": high,
+                "owners": [named(own).hits, named(own).count],
+            }
+        )
+    crowded = sum(record.is_crowded for record in records)
+    return {"rules": kept_file().stem, "hunts": len(records), "crowded": crowded, "rows": rows}
+
+
 def _costs(records: Sequence[Record]) -> list[str]:
     lines = []
     for kind in WANTED:
@@ -247,3 +273,4 @@ if __name__ == "__main__":
     asked = sys.argv[2:] or list(WANTED)
     every = accumulate(float(sys.argv[1]), kept_file(), [case for case in CASES if case.kind in asked])
     sys.stdout.write(table(every) + "\n")
+    COMMITTED.write_text(json.dumps(summary(every), indent=2) + "\n")
