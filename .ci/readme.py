@@ -117,8 +117,8 @@ def leak_rates() -> str:
         owners = "{} of {}".format(*row["owners"]) if row["owners"][1] else ""
         cells = [name, row["cases"], row["hunts"], row["told"], bounds, row["undecided"], owners]
         rows.append(f"| {' | '.join(map(str, cells))} |")
-    told = f"{found['hunts']} hunts on 2 cores, {found['crowded']} of them while others crowded the machine"
-    stale = "" if found["rules"] == kept_file().stem else ", under rules that have changed since"
+    told = f"{found['hunts']} hunts, {found['crowded']} of them while others crowded the machine"
+    stale = "" if found["rules"] == kept_file().stem else ", under rules or readings that have changed since"
     head = [f"| {' | '.join(titles)} |", f"| --- {'| --: ' * (len(titles) - 1)}|"]
     return "\n".join([*head, *rows, "", f"({told}{stale}.)"])
 

@@ -61,8 +61,9 @@ def _time_left(trials: tuple[Trial, ...], planned: int, max_time_s: float | None
     if not trials:
         return None, False
     walls_s = [trial.wall_s for trial in trials]
-    wanted_s = statistics.median(walls_s) * max(planned - len(trials), 1)
+    each_s, missing = statistics.median(walls_s), max(planned - len(trials), 1)
+    wanted_s = each_s * missing
     if max_time_s is None:
         return wanted_s, False
     left_s = max(max_time_s - sum(walls_s), 0.0)
-    return min(wanted_s, left_s), left_s < wanted_s
+    return min(wanted_s, left_s), each_s * (missing - 1) > left_s  # after this one, which begins in any case

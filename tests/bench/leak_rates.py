@@ -273,4 +273,5 @@ if __name__ == "__main__":
     asked = sys.argv[2:] or list(WANTED)
     every = accumulate(float(sys.argv[1]), kept_file(), [case for case in CASES if case.kind in asked])
     sys.stdout.write(table(every) + "\n")
-    COMMITTED.write_text(json.dumps(summary(every), indent=2) + "\n")
+    if every:  # else what is known of earlier rules is better than nothing
+        COMMITTED.write_text(json.dumps(summary(every), indent=2) + "\n")

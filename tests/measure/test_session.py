@@ -34,3 +34,8 @@ def test_no_more_is_left_than_the_run_may_take(tmp_path: Path) -> None:
 
 def test_time_that_is_spent_is_never_below_nothing(tmp_path: Path) -> None:
     assert starts(tmp_path, 10**6, 1e-6)[1].expected_left_s == 0.0
+
+
+def test_the_last_that_is_planned_begins_however_little_time_is_left(tmp_path: Path) -> None:
+    assert not starts(tmp_path, 2, 1e-6)[1].is_short
+    assert not starts(tmp_path, 1, 1e-6)[1].is_short  # beyond the plan
