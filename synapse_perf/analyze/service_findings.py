@@ -16,7 +16,7 @@ IMPORT_SHARE = 0.25
 FLOOR_SHARE = 0.2
 AGAIN = "synapse-perf service-startup again: what {} takes then"
 ALERT = "the time from the order to start until the health URL is ready"
-WAITS = "what it depends on is not ready yet"
+CONTAINER_PHASES = ("create", "start")  # of a compose file, one of them is where a service waits for others
 LONGEST: dict[str, tuple[str, str]] = {
     "create": ("the container engine makes the container", "fewer and smaller mounts and layers"),
     "start": ("the container engine starts the container", "fewer mounts, a simpler network"),
@@ -57,11 +57,11 @@ def service_findings(
     is_slow = middle(total) > limit_s
     floor = _floor(total, case, limit_s)
     found = [*floor, *_imports(trials, is_slow=is_slow)]
-    longest = _longest(metrics, total, is_slow=is_slow and not found)
+    longest = _longest(metrics, total, judged.name if judged else None, is_slow=is_slow and not found)
     return (*found, *longest, *health_check_findings(total, metrics, trials, judged))
 
 
-def _longest(metrics: Sequence[Metric], total: Metric, *, is_slow: bool) -> list[Finding]:
+def _longest(metrics: Sequence[Metric], total: Metric, service: str | None, *, is_slow: bool) -> list[Finding]:
     """The phase that takes more than half of the start, if there is one."""
     phases = [one for one in metrics if one.name == "phase_time" and one.labels.items() >= total.labels.items()]
     longest = max(phases, key=middle, default=None)
@@ -70,12 +70,32 @@ def _longest(metrics: Sequence[Metric], total: Metric, *, is_slow: bool) -> list
         return []
     phase = longest.labels["phase"]
     cause, change = LONGEST[phase]
-    if phase == "create" and total.labels.get("started") == "compose":
-        cause, change = WAITS, "see in the table of its services which is ready last, and start that sooner"
-    evidence = {"phase": phase, "phase_s": middle(longest), "start_s": middle(total), "starts": total.summary.count}
+    evidence: dict[str, Json] = {
+        "phase": phase,
+        "phase_s": middle(longest),
+        "start_s": middle(total),
+        "starts": total.summary.count,
+    }
+    last = _last_of_others(metrics, total, service) if phase in CONTAINER_PHASES else None
+    if last is not None and middle(last) >= LARGE_SHARE * middle(longest):
+        waited_for, moment = last.labels["service"], last.labels["moment"]
+        cause = f"{waited_for} is {moment} {middle(last):.2g} s after the order, and {service} starts after it"
+        change = f"start {waited_for} sooner, or let {service} start without it and wait by itself"
+        evidence["waited_for"], evidence["waited_for_s"] = waited_for, middle(last)
     told = f"{_percent(share)} of the start is one phase, {phase.replace('_', ' ')}: {cause}"
     severity: Severity = "medium" if is_slow else "info"
     return [Finding("start-phase", severity, told, evidence, None, change, AGAIN.format("this phase"), ALERT)]
+
+
+def _last_of_others(metrics: Sequence[Metric], total: Metric, service: str | None) -> Metric | None:
+    """What another service of the file reached last before this one was started.
+
+    A compose may make all containers first and wait between their starts, or wait before it makes the next.
+    """
+    moments = [one for one in metrics if one.name == "moment_time" and one.labels.items() >= total.labels.items()]
+    own = [one for one in moments if one.labels["service"] == service and one.labels["moment"] == "started"]
+    others = [one for one in moments if own and one.labels["service"] != service and middle(one) <= middle(own[0])]
+    return max(others, key=middle, default=None)
 
 
 def _floor(total: Metric, case: FloorCase | None, limit_s: float) -> list[Finding]:

@@ -102,7 +102,8 @@ def _reasons(result: Result, *, is_told: bool = False) -> list[str]:
     findings = ranked_findings(result)
     if findings and findings[0].cause:
         top = findings[0]
-        gain = f" Change 1 below gives {format_gain(top.gain)}." if top.gain and top.change else ""
+        is_numbered = top.severity != "info"  # notes are listed without the change they might give
+        gain = f" Change 1 below gives {format_gain(top.gain)}." if top.gain and top.change and is_numbered else ""
         reasons.append(f"{_sentence(top.cause).rstrip('.')}.{gain}")
     return reasons
 

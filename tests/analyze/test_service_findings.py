@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from synapse_perf.analyze.compose_floor import Floor, Wait
+from synapse_perf.analyze.health_check_findings import JudgedService
 from synapse_perf.analyze.service_findings import FloorCase, service_findings
 from synapse_perf.model import Metric, Trial, TrialSpec
 from tests.analyze.trials import single
@@ -49,6 +52,30 @@ def test_the_phase_that_takes_most_of_a_slow_start_is_named() -> None:
 
 def test_a_start_that_is_quick_enough_has_no_fault() -> None:
     assert {one.severity for one in found(start(1.0, first_byte=0.9, ready=0.1)).values()} == {"info"}
+
+
+@pytest.mark.parametrize("phase", ["create", "start"])
+def test_a_service_that_waits_for_another_is_told_which_whenever_its_container_is_made(phase: str) -> None:
+    metrics = start(8.0, "compose", **{phase: 7.0, "first_byte": 1.0})
+    moments = {("db", "started"): 0.6, ("db", "healthy"): 6.8, ("api", "started"): 7.0, ("late", "healthy"): 7.5}
+    for (service, moment), at in moments.items():
+        labels = {"started": "compose", "service": service, "moment": moment}
+        metrics.append(single(*[at] * 6, name="moment_time", labels=labels))
+    judged = JudgedService("api", is_waited_for=False, engine=26)
+    (one,) = service_findings(metrics, [], LIMIT_S, None, judged)
+
+    assert f"one phase, {phase}: db is healthy 6.8 s after the order, and api starts after it" in one.cause
+    assert one.evidence["waited_for"] == "db"
+
+
+def test_a_container_that_is_slow_to_start_beside_quick_others_waits_for_none() -> None:
+    metrics = start(8.0, "compose", start=7.0, first_byte=1.0)
+    for service, at in (("db", 0.6), ("api", 7.0)):
+        labels = {"started": "compose", "service": service, "moment": "started"}
+        metrics.append(single(*[at] * 6, name="moment_time", labels=labels))
+    (one,) = service_findings(metrics, [], LIMIT_S, None, JudgedService("api", is_waited_for=False, engine=26))
+
+    assert "one phase, start: the container engine starts the container" in one.cause
 
 
 def test_a_start_without_a_longest_phase_is_silent() -> None:

@@ -196,8 +196,9 @@ def test_a_compose_file_is_started_in_its_order(ask: Ask, measured: Any, tmp_pat
     found = values(trial)
 
     assert list(found)[:5] == ["service_startup_time", "create", "start", "first_byte", "ready"]
-    assert found["db created"] <= found["db started"] <= found["db healthy"] <= found["app created"]
-    assert found["app started"] <= found["service_startup_time"]
+    assert found["db created"] <= found["db started"] <= found["db healthy"]
+    # Compose 1 makes a container when its turn has come, compose 2 makes all at first.
+    assert found["db healthy"] <= found["app started"] <= found["service_startup_time"]
     assert found["app created"] == pytest.approx(found["create"], abs=0.01)
     assert found["db healthy"] - found["db started"] >= 0.45  # the floor that was told before
     assert request.compose is not None

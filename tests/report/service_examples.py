@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from synapse_perf.analyze.compose_floor import Floor, Wait
+from synapse_perf.analyze.health_check_findings import JudgedService
 from synapse_perf.analyze.service_findings import FloorCase, service_findings
 from synapse_perf.analyze.summary import summarize
 from synapse_perf.model import Check, Fact, Failure, Json, Metric, Result, Trial, TrialRecord, TrialSpec
@@ -93,7 +94,9 @@ def missed() -> Result:
     return replace(
         made,
         workload={**made.workload, "floor": told},
-        findings=service_findings(made.metrics, [timed], 5.0, case),
+        findings=service_findings(
+            made.metrics, [timed], 5.0, case, JudgedService("api", is_waited_for=False, engine=20)
+        ),
     )
 
 

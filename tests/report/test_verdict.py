@@ -74,6 +74,12 @@ def test_a_finding_without_a_change_promises_none() -> None:
     assert lines(shown)[1] == "The cause."
 
 
+def test_a_note_promises_no_gain_as_its_change_is_not_listed() -> None:
+    finding = Finding("x", "info", "The cause.", {}, Gain(1, None, None, "s", False), "a change", "", "")
+    shown = result(metrics=run_metrics("m", "cold"), findings=(finding,), verdict="pass")
+    assert lines(shown)[1] == "The cause."
+
+
 @pytest.mark.parametrize(
     ("cause", "told"),
     [
