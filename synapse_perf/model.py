@@ -162,6 +162,11 @@ class Comparison:
     high: float | None
     reason: str
 
+    @property
+    def is_new(self) -> bool:
+        """Measured now and not in the baseline, which is no fault of what is judged."""
+        return self.status == "missing" and self.baseline is None and self.current is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Leak:

@@ -280,6 +280,17 @@ def test_the_first_run_against_stored_baselines_saves_one_and_passes(runner: Run
     assert len(list((place / "baselines").glob("profile-load.*.json"))) == 1
 
 
+@pytest.mark.parametrize("inputs", [{"command": "x"}, {}, {"run": "bench-cgrag", "setup": "x"}])
+def test_stored_baselines_take_a_run_and_nothing_that_would_be_ignored(
+    runner: Runner, tmp_path: Path, inputs: dict[str, str]
+) -> None:
+    prepared(runner, tmp_path, against="stored", **inputs)
+    done = runner.run("Gate", tmp_path)
+    (found,) = filter(None, map(command, done.stdout.splitlines()))
+    assert (done.returncode, found[0]) == (2, "error")
+    assert "stored takes the input run" in found[2]
+
+
 def test_an_interpreter_that_is_too_old_is_one_annotation(runner: Runner, tmp_path: Path) -> None:
     runner.inputs = {"python": "false"}
     done = runner.run("What has to be installed", tmp_path)

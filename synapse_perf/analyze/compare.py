@@ -9,19 +9,26 @@ their distribution; by simulation it holds the true ratio in 93 to 98 % of runs 
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from itertools import accumulate, pairwise
+from typing import Protocol
 
 from synapse_perf.analyze.summary import LEAST_FOR_MEDIAN, process_medians, quantile
 from synapse_perf.model import Comparison, ComparisonStatus, Json, Metric, Result, Suite
 from synapse_perf.units import format_percent
 
-if TYPE_CHECKING:
-    import numpy as np
-
-    Values = np.ndarray[Any, np.dtype[np.float64]]
-
 SMALLEST_EFFECT = 0.03  # a change below it is no regression, however sure
+NO_SAMPLE = "no sample of it, or one that is not a number"
+
+
+class Meaning(Protocol):
+    """What a figure is, of whatever kind."""
+
+    @property
+    def unit(self) -> str: ...
+    @property
+    def better(self) -> str: ...
 
 
 def compare(current: Result, baseline: Result | Suite, confidence: float = 0.95) -> tuple[Comparison, ...]:
@@ -41,8 +48,7 @@ def compare(current: Result, baseline: Result | Suite, confidence: float = 0.95)
             rows.append(_only(found, metric, "not-comparable", f"differing: {', '.join(difference)}"))
         else:
             rows.append(compare_metric(found, metric, confidence))
-    rows += [_only(metric, None, "missing", "the baseline has no such metric") for metric in now.values()]
-    return tuple(rows)
+    return (*rows, *map(_new, now.values()))
 
 
 def differing_fields(current: Result, baseline: Result) -> list[str]:
@@ -56,12 +62,20 @@ def differing_fields(current: Result, baseline: Result) -> list[str]:
     return found + _by_digest("workload", current.workload, baseline.workload)
 
 
+def changed_meaning(before: Meaning, now: Meaning) -> list[str]:
+    """The fields without which two figures of one name are two things, with what they were and are."""
+    fields = ("unit", "better")
+    sides = ((name, getattr(before, name), getattr(now, name)) for name in fields)
+    return [f"{name} ({old}, now {new})" for name, old, new in sides if old != new]
+
+
 def compare_metric(current: Metric, baseline: Metric, confidence: float = 0.95) -> Comparison:
     """The ratio of medians, current over baseline, with its interval and what follows from it."""
-    changed = [name for name in ("unit", "better") if getattr(current, name) != getattr(baseline, name)]
-    if changed:
+    if changed := changed_meaning(baseline, current):
         return _only(current, baseline, "not-comparable", f"differing: {', '.join(changed)}")
     now, before = (process_medians([trial.samples for trial in metric.trials]) for metric in (current, baseline))
+    if before and all(map(math.isfinite, before)) and not any(map(math.isfinite, now)):
+        return _only(current, baseline, "missing", NO_SAMPLE)
     if not all(map(math.isfinite, [*now, *before])):
         return _only(current, baseline, "inconclusive", "a sample is not a number")
     if current.better == "exact":
@@ -87,45 +101,60 @@ def ratio_interval(current: Sequence[float], baseline: Sequence[float], confiden
 
 def _highest_ratio(above: Sequence[float], below: Sequence[float], tail: float) -> float:
     """The ratio of two resampled medians that is exceeded with a chance of at most `tail`."""
-    import numpy as np
-
-    medians, chances = _median_distribution(above)
-    others, other_chances = _median_distribution(below)
-    cumulated = np.concatenate(([0.0], np.cumsum(other_chances)))
-    low, high = math.log(medians[0] / others[-1]), math.log(medians[-1] / others[0])
-    while high - low > 1e-12:
+    medians, others = _median_distribution(above), _median_distribution(below)
+    levels = [other for other, _ in others]
+    cumulated = [0.0, *accumulate(chance for _, chance in others)]
+    low, high = math.log(medians[0][0] / levels[-1]), math.log(medians[-1][0] / levels[0])
+    while high - low > _CLOSE:
         middle = (low + high) / 2
-        exceeded = float(chances @ cumulated[np.searchsorted(others, medians / math.exp(middle), side="left")])
+        ratio = math.exp(middle)
+        exceeded = math.fsum(chance * cumulated[bisect_left(levels, median / ratio)] for median, chance in medians)
         low, high = (middle, high) if exceeded > tail else (low, middle)
     return math.exp(high)
 
 
-def _median_distribution(values: Sequence[float]) -> tuple[Values, Values]:
+_CLOSE = 1e-12  # of two logarithms
+_NEVER = 1e-16  # a chance that changes no bound, and that most medians of many processes have
+
+
+def _median_distribution(values: Sequence[float]) -> list[tuple[float, float]]:
     """Every median that resampling these values can give, in order, with its chance."""
-    import numpy as np
-
-    ordered = np.sort(np.asarray(values, dtype=np.float64))
-    size, half = len(ordered), len(ordered) // 2
-    shares = np.arange(size + 1) / size
+    ordered, size, half = sorted(values), len(values), len(values) // 2
+    below = [_at_least(half + size % 2, size, share) for share in range(size + 1)]
+    middle = [after - before for before, after in pairwise(below)]  # the chance of each to be the (lower) middle draw
     if size % 2:
-        return ordered, np.diff(_at_least(half + 1, size, shares))
-    part = np.diff(shares**half)  # chance that the largest of half of the draws is this value
-    both = math.comb(size, half) * np.triu(np.outer(part, part[::-1]), 1)  # the two middle draws, if they differ
-    np.fill_diagonal(both, np.maximum(np.diff(_at_least(half, size, shares)) - both.sum(axis=1), 0.0))
-    low, high = np.triu_indices(size)
-    medians = (ordered[low] + ordered[high]) / 2
-    order = np.argsort(medians)
-    return medians[order], both[low, high][order]
+        return [one for one in zip(ordered, middle, strict=True) if one[1] > _NEVER]
+    # Of half of the draws, the logarithm of the chance that the largest is this value.
+    largest = [half * math.log(place / size) + math.log1p(-((1 - 1 / place) ** half)) for place in range(1, size + 1)]
+    ways = math.lgamma(size + 1) - 2 * math.lgamma(half + 1)
+    found = []
+    for low, value in enumerate(ordered):
+        both = 0.0  # that the two middle draws differ
+        for high in range(low + 1, size):
+            chance = math.exp(ways + largest[low] + largest[size - 1 - high])
+            if chance < _NEVER:
+                break
+            both += chance
+            found.append(((value + ordered[high]) / 2, chance))
+        found.append((value, max(middle[low] - both, 0.0)))
+    return sorted(one for one in found if one[1] > _NEVER)
 
 
-def _at_least(successes: int, trials: int, shares: Values) -> Values:
-    """P(Binomial(trials, share) >= successes) for every share."""
-    import numpy as np
-
-    counts = range(successes, trials + 1)
-    terms = [math.comb(trials, count) * shares**count * (1 - shares) ** (trials - count) for count in counts]
-    total: Values = np.sum(terms, axis=0)
-    return total
+def _at_least(successes: int, trials: int, share: int) -> float:
+    """P(Binomial(trials, share / trials) >= successes), by the side on which the terms fall from the first on."""
+    if share in (0, trials):
+        return float(share > 0)
+    odds = share / (trials - share)
+    is_upper = share < successes
+    count = successes if is_upper else successes - 1
+    choices = math.lgamma(trials + 1) - math.lgamma(count + 1) - math.lgamma(trials - count + 1)
+    term = math.exp(choices + count * math.log(share / trials) + (trials - count) * math.log1p(-share / trials))
+    total = 0.0
+    while term > total * _NEVER:
+        total += term
+        term *= odds * (trials - count) / (count + 1) if is_upper else count / (odds * (trials - count + 1))
+        count += 1 if is_upper else -1
+    return total if is_upper else 1 - total
 
 
 def _status(low: float, high: float, metric: Metric, confidence: float) -> tuple[ComparisonStatus, str]:
@@ -177,6 +206,20 @@ def _by_digest(what: str, current: Mapping[str, Json], baseline: Mapping[str, Js
     return [f"{what}.{name}" for name in names] or [f"{what}.digest"]
 
 
+def _new(metric: Metric) -> Comparison:
+    if _level(metric) is None:
+        return _only(metric, None, "inconclusive", f"new, and has {NO_SAMPLE}")
+    return _only(metric, None, "missing", "the baseline has no such metric")
+
+
+def _level(metric: Metric) -> float | None:
+    """Where it lies, be it by few processes; None without a sample, or with one that is not a number."""
+    if metric.summary.median is not None:
+        return metric.summary.median
+    values = process_medians([trial.samples for trial in metric.trials])
+    return quantile(values, 0.5) if values and all(map(math.isfinite, values)) else None
+
+
 def _only(current: Metric | None, baseline: Metric | None, status: ComparisonStatus, reason: str) -> Comparison:
     """A comparison without a ratio."""
     return _comparison(current, baseline, status, reason, None, None, None)
@@ -193,5 +236,6 @@ def _comparison(
 ) -> Comparison:
     metric = current or baseline
     assert metric is not None
-    before, now = (one.summary.median if one else None for one in (baseline, current))
+    # In another unit it is another figure, and would be shown as what it is not.
+    before, now = (_level(one) if one and one.unit == metric.unit else None for one in (baseline, current))
     return Comparison(metric.key, status, before, now, metric.unit, ratio, low, high, reason)

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
 
 INTERVAL_S = 30.0  # an engine's own, where the file gives none
-START_INTERVAL_S = 5.0  # likewise, of engines that know it
+START_INTERVAL_S = 5.0  # likewise, of engines that have one of their own
 HAS_START_INTERVAL = 25  # the first version of the engine that asks more often while a service starts
+HAS_ITS_DEFAULT = 27  # the first that does so by itself; 25 and 26 keep to the interval where the file gives none
 HEALTHY = "service_healthy"
 PROPOSED_START_INTERVAL_S = 0.25
 PROPOSED_START_PERIOD_S = 60.0
@@ -28,9 +29,10 @@ class HealthCheck:
 
     def first_probe_s(self, engine: int) -> float:
         """After the start of the container, on that version of the engine; the start interval holds in its period."""
-        if engine >= HAS_START_INTERVAL and self.start_period_s:
-            return self.start_interval_s or START_INTERVAL_S
-        return self.interval_s or INTERVAL_S
+        interval_s = self.interval_s or INTERVAL_S
+        if engine < HAS_START_INTERVAL or not self.start_period_s:
+            return interval_s
+        return self.start_interval_s or (START_INTERVAL_S if engine >= HAS_ITS_DEFAULT else interval_s)
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,7 +60,8 @@ def decide(
     side, needs = _now_or_later(_side_at(filled, statistic, limit, 1 - confidence, first), len(filled))
     evidence = _evidence(medians if statistic == "median" else pooled, limit, statistic, len(filled))
     if side is None:
-        return Decision("inconclusive", observed, f"too close to the limit to tell: {evidence}", needs)
+        why = "too close to the limit" if statistic == "median" else "too close to the limit, or too few processes,"
+        return Decision("inconclusive", observed, f"{why} to tell: {evidence}", needs)
     is_good = side == ("under" if better == "lower" else "over")
     return Decision("pass" if is_good else "fail", observed, f"{statistic} {side} the limit: {evidence}", None)
 

@@ -97,6 +97,26 @@ def judged_leaks(run: Result | Suite, wanted: Collection[str] = ()) -> Iterator[
                 yield key, leak
 
 
+def failures_of(run: Result | Suite) -> tuple[str, ...]:
+    """What failed while it was measured, but for its end by Ctrl-C; the same words once."""
+    failures = [each for result in results_of(run) for each in result.failures if each.kind != "interrupted"]
+    return tuple(dict.fromkeys(f"failed while it was measured: {each.message}" for each in failures))
+
+
+def check_wanted(wanted: Collection[str], runs: Sequence[Result | Suite]) -> None:
+    """Raise InputError for a name or pattern that no run has a metric of: nobody would miss what it was to judge."""
+    for pattern in wanted:
+        if not any(figures_of(run, (pattern,)) for run in runs):
+            names = ", ".join(dict.fromkeys(name.partition("{")[0] for run in runs for name in figures_of(run)))
+            raise InputError(f"--metric {pattern}: no metric has this name", f"choose of these: {names or 'none'}")
+
+
+def is_written_once(sides: Sequence[Figures]) -> bool:
+    """Whether all runs of a side have the very same times, which no clock gives: they were read, not measured anew."""
+    times = [{name: one.value for name, one in side.items() if is_timed(one)} for side in sides]
+    return len(times) > 1 and bool(times[0]) and all(each == times[0] for each in times)
+
+
 def middle(values: Sequence[float]) -> float:
     return quantile(values, 0.5) if values and not any(map(math.isnan, values)) else math.nan
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from synapse_perf.analyze.compare import SMALLEST_EFFECT, compare, differing_fields
@@ -19,17 +19,36 @@ def rows_between(before: Result | Suite, after: Result | Suite) -> tuple[GateRow
 
 
 def _rows(before: Result | Suite, after: Result | Suite) -> Iterator[GateRow]:
-    present = {result.benchmark for result in results_of(after)}
-    for result in results_of(after):
+    for result in newest_of(after):
         old = next((one for one in results_of(before) if one.benchmark == result.benchmark), None)
         if result.leaks or (old and old.leaks):
             yield from _leak_rows(old, result)
             continue
         figures = (figures_of(old) if old else {}, figures_of(result))
         yield from _judged(compare(result, before), *figures)
-    for result in results_of(before):
+    yield from gone(before, after)
+
+
+def gone(before: Result | Suite, after: Result | Suite, wanted: Sequence[str] = ()) -> Iterator[GateRow]:
+    """The metrics of each command that only the first of the two has."""
+    present = {result.benchmark for result in results_of(after)}
+    for result in newest_of(before):
         if result.benchmark not in present:
-            yield from _judged(compare(replace(result, metrics=()), result), figures_of(result), {})
+            yield from _judged(compare(replace(result, metrics=()), result), figures_of(result, wanted), {})
+
+
+def newest_of(run: Result | Suite) -> tuple[Result, ...]:
+    """One run of each command: a baseline may hold several, the newest first."""
+    results = results_of(run)
+    return tuple(
+        one for place, one in enumerate(results) if one.benchmark not in {of.benchmark for of in results[:place]}
+    )
+
+
+def older_runs(name: str, run: Result | Suite) -> list[str]:
+    """What to say of a baseline of several runs, of which two runs are compared by the newest alone."""
+    left_out = len(results_of(run)) - len(newest_of(run))
+    return [f"{name} holds several runs: the newest is compared, {left_out} older are not"] if left_out else []
 
 
 def _judged(
@@ -39,8 +58,10 @@ def _judged(
         old, new = before.get(one.metric), after.get(one.metric)
         figure = new or old
         if figure is not None:
-            filled = replace(one, baseline=_known(old), current=_known(new))
-            yield GateRow(filled, figure.better, SMALLEST_EFFECT, is_principal=figure.is_principal)
+            filled = replace(one, baseline=_known(old, figure.unit), current=_known(new, figure.unit))
+            is_incomplete = one.status == "inconclusive" and None in (filled.baseline, filled.current)
+            is_principal = figure.is_principal or is_incomplete
+            yield GateRow(filled, figure.better, SMALLEST_EFFECT, is_principal=is_principal)
 
 
 def _leak_rows(before: Result | None, after: Result) -> Iterator[GateRow]:
@@ -59,8 +80,8 @@ def _growth(leak: Leak | None) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _known(figure: Figure | None) -> float | None:
-    return figure.value if figure and math.isfinite(figure.value) else None
+def _known(figure: Figure | None, unit: str) -> float | None:
+    return figure.value if figure and figure.unit == unit and math.isfinite(figure.value) else None
 
 
 def software_between(before: Result | Suite, after: Result | Suite) -> list[str]:

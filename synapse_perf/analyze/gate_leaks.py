@@ -68,6 +68,8 @@ def between(old: Leak | None, new: Leak | None, difference: Sequence[str]) -> tu
     if new is None:
         return "missing", "the hunt reads no such thing any more", _NONE
     if old is None:
+        if math.isnan(growth_of(new)):
+            return "inconclusive", "new, and the hunt could not tell whether it leaks", _NONE
         return "missing", "the baseline has no such metric", _NONE
     if difference:
         return "not-comparable", f"differing: {', '.join(difference)}", _NONE

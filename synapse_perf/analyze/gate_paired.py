@@ -15,6 +15,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from synapse_perf.analyze.compare import NO_SAMPLE, changed_meaning
 from synapse_perf.analyze.gate_agreement import Agreement, agreement_of, is_most
 from synapse_perf.analyze.gate_figures import Figure, Figures, is_timed
 from synapse_perf.analyze.gate_leaks import appeared
@@ -82,6 +83,9 @@ class Judgement:
     p: float | None = None
     needs: int | None = None
     is_open: bool = False  # fresh pairs could decide
+    is_incomplete: bool = (
+        False  # some run lacks it, which is no noise: it counts for metrics that are not principal too
+    )
     stands_for: str = ""
 
 
@@ -229,15 +233,21 @@ def _refused(metric: str, figures: Sequence[tuple[Figure | None, Figure | None]]
     if not afters:
         return Judgement(metric, "missing", "the change has no such metric")
     if not befores:
+        if not all(math.isfinite(one.value) for one in afters):
+            return Judgement(metric, "inconclusive", f"new, and has {NO_SAMPLE}", is_incomplete=True)
         return Judgement(metric, "missing", "new: there is nothing to compare it with")
-    changed = [name for name in ("unit", "better") if len({getattr(one, name) for one in (*befores, *afters)}) > 1]
-    if changed:
-        return Judgement(metric, "not-comparable", f"differing: {', '.join(changed)}")
+    for one in (*befores, *afters):
+        if changed := changed_meaning(befores[0], one):
+            return Judgement(metric, "not-comparable", f"differing: {', '.join(changed)}")
     held = sum(before is not None and after is not None for before, after in figures)
     if held < len(figures):
-        return Judgement(metric, "inconclusive", f"measured in {held} of {len(figures)} pairs only", held)
-    if not befores[0].is_leak and not all(math.isfinite(one.value) for one in (*befores, *afters)):
-        return Judgement(metric, "inconclusive", "a run has no sample of it, or one that is not a number", held)
+        reason = f"measured in {held} of {len(figures)} pairs only"
+        return Judgement(metric, "inconclusive", reason, held, is_incomplete=True)
+    known = [[math.isfinite(one.value) for one in side] for side in (befores, afters)]
+    if not befores[0].is_leak and not all(map(all, known)):
+        if all(known[0]) and not any(known[1]):
+            return Judgement(metric, "missing", NO_SAMPLE, held)
+        return Judgement(metric, "inconclusive", f"a run has {NO_SAMPLE}", held, is_incomplete=True)
     return None
 
 

@@ -43,8 +43,7 @@ class GateRow:
 
     @property
     def is_new(self) -> bool:
-        """Measured now and not in the baseline, which is no fault of the change."""
-        return self.comparison.status == "missing" and self.comparison.baseline is None
+        return self.comparison.is_new
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +64,7 @@ class GateReport:
     facts: Mapping[str, Json] = field(default_factory=dict)  # seed, pairs, contention: for whoever reads the JSON
     is_interrupted: bool = False
     has_samples: bool = True  # nothing measured at all is a failed measurement, never a pass
+    failures: tuple[str, ...] = ()  # what failed while the run that is judged was measured
     created: str = ""  # the baseline that this gate has just made, if it did
 
     @property
@@ -76,7 +76,7 @@ class GateReport:
         yield ExitCode.PASS
         if self.is_interrupted:
             yield ExitCode.INTERRUPTED
-        if not self.has_samples:
+        if not self.has_samples or self.failures:
             yield ExitCode.MEASUREMENT_FAILED
         if not self.created and not any(map(is_compared, self.rows)):
             yield ExitCode.NOT_COMPARABLE  # nothing was compared, which is no pass

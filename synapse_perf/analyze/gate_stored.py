@@ -13,7 +13,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from synapse_perf.analyze.compare import differing_fields
+from synapse_perf.analyze.compare import NO_SAMPLE, changed_meaning, differing_fields
 from synapse_perf.analyze.disturbance import TOO_MANY, is_disturbed
 from synapse_perf.analyze.gate_figures import Figure, figures_of, judged_metrics
 from synapse_perf.analyze.gate_files import changed_software
@@ -211,15 +211,18 @@ def _refusal(one: Stored) -> tuple[ComparisonStatus, str] | None:
     if one.now is None:
         return "missing", "the run has no such metric"
     if not one.before:
+        if not math.isfinite(one.now.value):
+            return "inconclusive", f"new, and has {NO_SAMPLE}"
         return "missing", "new: there is nothing to compare it with"
-    changed = [name for name in ("unit", "better") if getattr(one.now, name) != getattr(one.before[0], name)]
-    if changed:
+    if changed := changed_meaning(one.before[0], one.now):
         return "not-comparable", f"differing: {', '.join(changed)}"
     values = [one.now.value, *(figure.value for figure in one.before)]
     if one.now.is_leak and (told := appeared([figure.value for figure in one.before], [one.now.value])) is not None:
         return told
     if not all(map(math.isfinite, values)):
-        return "inconclusive", "a run has no sample of it, or one that is not a number"
+        if not math.isfinite(one.now.value) and any(math.isfinite(figure.value) for figure in one.before):
+            return "missing", NO_SAMPLE
+        return "inconclusive", f"a run has {NO_SAMPLE}"
     if not _is_exact(one) and min(values) <= 0:
         return (
             ("unchanged", "0 in every run")
@@ -244,11 +247,13 @@ def _exact_row(one: Stored, rules: Rules) -> GateRow:
 
 def _plain_row(one: Stored, status: ComparisonStatus, reason: str, rules: Rules, needs: int | None = None) -> GateRow:
     figure = one.now or one.before[0]
-    values = [each.value for each in one.before if math.isfinite(each.value)]
+    values = [each.value for each in one.before if each.unit == figure.unit and math.isfinite(each.value)]
     before = statistics.median(values) if values else None
     now = one.now.value if one.now and math.isfinite(one.now.value) else None
     comparison = Comparison(one.metric, status, before, now, figure.unit, None, None, None, reason)
-    return GateRow(comparison, figure.better, rules.floor_of(one.metric), needs, is_principal=figure.is_principal)
+    is_incomplete = status == "inconclusive" and None in (before, now)
+    is_principal = figure.is_principal or is_incomplete
+    return GateRow(comparison, figure.better, rules.floor_of(one.metric), needs, is_principal=is_principal)
 
 
 def _is_exact(one: Stored) -> bool:

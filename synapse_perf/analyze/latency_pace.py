@@ -42,6 +42,8 @@ def paced(cases: Sequence[LatencyCase], *, bounds: Bounds, judgement: Judgement,
 
     def next_trial(trials: tuple[Trial, ...]) -> TrialSpec | None:
         run = _Run(cases, bounds, judgement, trials)
+        if run.left_s <= 0:
+            return None
         unknown = run.unknown()
         if unknown:
             return run.pilot(run.first_in_turn(unknown, seed))
@@ -120,12 +122,12 @@ class _Run:
         self._known = {name: pace for name, finished in self._finished.items() if (pace := pace_of(finished))}
 
     def unknown(self) -> list[LatencyCase]:
-        """The judged cases that have not told their speed, or all others where none is judged; if there is time."""
+        """The judged cases that have not told their speed, or all others where none is judged."""
         judged = [case for case in self._running if case.is_judged]
         unknown = [case for case in judged if case.name not in self._known]
         if not judged and not self._known:
             unknown = self._running
-        return unknown if self.left_s > 0 else []
+        return unknown
 
     def demands(self, needs: Needs) -> list[Demand]:
         judged = [case for case in self._running if case.is_judged]

@@ -25,10 +25,17 @@ def compare_runs(current: Result, baseline: Result) -> tuple[Comparison, ...]:
     for key in dict.fromkeys([*before, *now]):
         old, new = before.get(key), now.get(key)
         status, reason, ratios = between(old, new, difference)
-        was, is_now = (leak.growth if leak else None for leak in (old, new))
+        was, is_now = map(_growth, (old, new))
         rows.append(Comparison(key, status, was, is_now, (new or before[key]).unit, *ratios, reason))
     leaks = {**before, **now}
     return (*rows, *compare(_without(leaks, current), _without(leaks, baseline)))
+
+
+def _growth(leak: Leak | None) -> float | None:
+    """As it was told; of a clean probe without a figure it is 0."""
+    if leak is None:
+        return None
+    return 0.0 if leak.growth is None and leak.status == "clean" else leak.growth
 
 
 def _without(leaks: Mapping[str, Leak], result: Result) -> Result:

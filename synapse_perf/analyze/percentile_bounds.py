@@ -24,15 +24,15 @@ class Bounds(NamedTuple):
     high: float | None
 
 
-def percentile_bounds(groups: Groups, statistic: Statistic, confidence: float) -> Bounds:
-    """Of a percentile of times in several processes."""
+def percentile_bounds(groups: Groups, statistic: Statistic, confidence: float, first: int = FIRST_LOOK) -> Bounds:
+    """Of a percentile of times in several processes; `first` is from how many on the verdict was asked for."""
     filled = [group for group in groups if group]
-    if len(filled) < FIRST_LOOK:
+    if len(filled) < first:
         return Bounds(None, None)
     probability, error = PERCENTILES[statistic], 1 - confidence
 
     def is_on(side: str) -> Callable[[float], bool]:
-        return lambda limit: Tail.of(filled, probability, limit).side(len(filled), error, FIRST_LOOK) == side
+        return lambda limit: Tail.of(filled, probability, limit).side(len(filled), error, first) == side
 
     pooled, medians = [value for group in filled for value in group], process_medians(filled)
     least, most = min(pooled), max(pooled)

@@ -27,10 +27,16 @@ def why_unfit(metrics: Sequence[Metric], rate: float) -> str | None:
     return None
 
 
+def _reason(check: Check) -> str:
+    """What was judged, and how; each process is one browser here."""
+    told = check.reason.replace("processes", "browsers").replace("process", "browser")
+    return f"{_JUDGED[check.metric.partition('{')[0]]}: {told}"
+
+
 def judged_on_this_machine(checks: Sequence[Check], metrics: Sequence[Metric], rate: float) -> list[Check]:
     """A crowded machine adds stalls and takes none away: what passes, passes; nothing else can be told on it."""
     reason = why_unfit(metrics, rate)
-    named = [replace(check, reason=f"{_JUDGED[check.metric.partition('{')[0]]}: {check.reason}") for check in checks]
+    named = [replace(check, reason=_reason(check)) for check in checks]
     if reason is None:
         return named
     return [

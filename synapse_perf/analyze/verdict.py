@@ -116,8 +116,7 @@ def _status_codes(
         elif check.target in required:
             yield ExitCode.INCONCLUSIVE
     for comparison in comparisons:
-        is_new = comparison.status == "missing" and comparison.baseline is None
-        yield ExitCode.PASS if is_new else _STATUS_CODES[comparison.status]
+        yield ExitCode.PASS if comparison.is_new else _STATUS_CODES[comparison.status]
     for leak in leaks:
         yield _STATUS_CODES[leak.status]
 

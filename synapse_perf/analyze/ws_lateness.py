@@ -15,6 +15,10 @@ from synapse_perf.units import format_value
 
 LATE_SHARE = 0.2  # of the limit, for the 99th percentile of the sender's lateness
 TOO_MANY = 0.5  # of the processes
+ONLY_PINGS = (
+    "only pings were sent, which the server's library answers whatever its application does: --mode echo or event "
+    "measures messages"
+)
 
 
 def judged_by_sender(check: Check, trials: Sequence[Trial]) -> Check:
@@ -31,6 +35,13 @@ def judged_by_sender(check: Check, trials: Sequence[Trial]) -> Check:
         f"(99th percentile; {format_value(allowed_s, 's')} is allowed): this machine is too busy to tell"
     )
     return replace(check, status="inconclusive", reason=reason)
+
+
+def judged_of_pings(check: Check) -> Check:
+    """Of pings alone a pass is none: the server's library answers them, and no message is quicker than they are."""
+    if check.status != "pass":
+        return check
+    return replace(check, status="not-measured", reason=ONLY_PINGS)
 
 
 def lateness_of(trial: Trial) -> float | None:

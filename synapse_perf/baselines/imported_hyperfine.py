@@ -7,6 +7,8 @@ from synapse_perf.errors import InputError
 from synapse_perf.field_errors import short_text
 from synapse_perf.model import Json, Result
 
+_TAKEN = ("command", "variant")  # labels with a meaning here: the latter is of arms that no gate judges
+
 
 def matches(document: Json) -> bool:
     results = document.get("results") if isinstance(document, dict) else None
@@ -29,9 +31,8 @@ def convert(document: Json, name: str) -> Result:
             how = "by a signal" if failed[0] is None else f"with status {failed[0]}"
             told = f"{short_text(each['command'])} ended {how} in {len(failed)} of {len(each['times'])} runs"
             raise InputError(f"{name}: {told}", "mend the command; where that status is meant, end it with: || true")
-        labels = {
-            "command": str(each["command"]),
-            **{name: str(value) for name, value in each.get("parameters", {}).items()},
-        }
+        parameters = {name: str(value) for name, value in each.get("parameters", {}).items()}
+        renamed = {f"parameter_{name}" if name in _TAKEN else name: value for name, value in parameters.items()}
+        labels = {"command": str(each["command"]), **renamed}
         metrics.append(measured_metric("command_time", labels, "s", "lower", [[time] for time in each["times"]]))
     return imported_result("hyperfine", metrics)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 FIRST_IMPORT = None
 START_S = 10.0  # to be waited for by who ends everything while it is started
+LAST_LINE_AT_MOST = 120  # letters
 WAITING = "waiting until it is ready"
 METRICS = {
     metric.name: metric
@@ -79,8 +80,7 @@ def _start_once(context: Context) -> Sample | None:
             _note_imports(context, service, (ready.ready_ns - ordered_ns) * 1e-9)
         return _sample(service, ordered_ns, ready)
     except ServiceEnded as error:
-        remedy = "see what it said last" if error.last_lines else "start it by hand to see why"
-        raise BenchmarkFailed("error", str(error), remedy, error.last_lines) from error
+        raise BenchmarkFailed("error", str(error), _said_last(error.last_lines), error.last_lines) from error
     except NotReady as error:
         kind: FailureKind = "time-out" if error.is_timeout else "error"
         raise BenchmarkFailed(kind, str(error), error.remedy, service.last_lines()) from error
@@ -89,6 +89,14 @@ def _start_once(context: Context) -> Sample | None:
             service.remove()
         if service.pid is not None:
             context.process_ended(service.pid)
+
+
+def _said_last(lines: str) -> str:
+    """The last of them, as the reason mostly stands there; all of them are in the report."""
+    last = next((line.strip() for line in reversed(lines.splitlines()) if line.strip()), "")
+    if not last:
+        return "start it by hand to see why"
+    return f"it said last: {last[:LAST_LINE_AT_MOST]}{'...' if len(last) > LAST_LINE_AT_MOST else ''}"
 
 
 def _sample(service: StartedService, ordered_ns: int, ready: Readiness) -> Sample:

@@ -32,7 +32,7 @@ PING = {"mode": "ping", "variant": "protocol ping"}
 
 def measure(context: Context) -> Iterator[Sample]:
     """A sample for each message of the run, and one for each ping beside it."""
-    from synapse_perf.outside.websocket_connections import ConnectionLost
+    from synapse_perf.outside.websocket_connections import ConnectionLost, remedy_of
 
     try:
         samples, ended = asyncio.run(_run(context))
@@ -40,7 +40,7 @@ def measure(context: Context) -> Iterator[Sample]:
         raise BenchmarkFailed("error", str(error), error.remedy) from error
     yield from samples
     if ended:
-        raise BenchmarkFailed("error", ended, "see the server's log")
+        raise BenchmarkFailed("error", ended, remedy_of(ended))
 
 
 async def _run(context: Context) -> tuple[list[Sample], str]:

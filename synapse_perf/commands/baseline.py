@@ -35,11 +35,14 @@ def save(
 ) -> None:
     """Make runs the baseline of that name; several tell how much runs of the same code differ."""
     from synapse_perf import baselines
+    from synapse_perf.analyze.gate_figures import failures_of
     from synapse_perf.errors import InputError
 
     name, runs = _name_and_runs(words or [])
     results = [result for run in runs for result in baselines.results_of(run)]
     chosen = name or baselines.name_for(results[0])
+    for failure in (each for run in runs for each in failures_of(run)):
+        typer.echo(f"warning: a part of the run {failure}", err=True)
     if add and force:
         raise InputError("--add keeps what --force would replace", "give one of the two")
     if add and baselines.baseline_path(chosen).exists():
@@ -115,7 +118,7 @@ def prune(
     dropped = {path: baselines.keep_newest(path, keep) for path in baselines.list_baselines()}
     for path, count in dropped.items():
         if count:
-            typer.echo(f"{path}: {count} runs dropped, the newest {keep} kept")
+            typer.echo(f"{path}: {count} run{'s' * (count > 1)} dropped, the newest {keep} kept")
     expired = drop_expired(today())
     for waiver in expired:
         typer.echo(f"{waiver.metric}: the waiver that ran out on {waiver.expires} is dropped")

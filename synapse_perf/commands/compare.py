@@ -16,8 +16,8 @@ def compare(
     output: GateOutput,
 ) -> int:
     """Compare two runs that are already measured."""
-    from synapse_perf.analyze.gate_figures import results_of
-    from synapse_perf.analyze.gate_files import rows_between, software_between
+    from synapse_perf.analyze.gate_figures import failures_of, results_of
+    from synapse_perf.analyze.gate_files import newest_of, older_runs, rows_between, software_between
     from synapse_perf.analyze.gate_report import GateReport
     from synapse_perf.clock import utc_timestamp
     from synapse_perf.commands.gate_inputs import load_run, unknown_machines
@@ -35,11 +35,14 @@ def compare(
         detects="what differs from session to session is in no interval here: a gate needs --against or several runs",
         started_at=utc_timestamp(),
         duration_s=0.0,
-        checks=tuple(check for result in results_of(second) for check in result.checks),
+        checks=tuple(check for result in newest_of(second) for check in result.checks),
         warnings=(
             *([f"the software changed too: {', '.join(changed)}"] if changed else []),
             *unknown_machines((*results_of(first), *results_of(second))),
+            *older_runs(before, first),
+            *older_runs(after, second),
         ),
+        failures=failures_of(second),
         has_samples=any(result.metrics for result in results_of(second)),
     )
     return end_gate(report, output)

@@ -108,8 +108,9 @@ def gate(
     waivers = load_waivers()
     rules = rules_of(judging.min_effect, judging.effect, measuring.pairs)
     if measuring.calibrate:
-        from synapse_perf.commands.gate_calibrate import calibrate
+        from synapse_perf.commands.gate_calibrate import calibrate, check_prints_no_report
 
+        check_prints_no_report(output)
         return calibrate(_paired_request(words or [], judging, measuring, output, rules))
     if measuring.against is None:
         from synapse_perf.commands.gate_stored import gate_stored

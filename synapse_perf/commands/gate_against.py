@@ -35,6 +35,7 @@ def measure_pairs(request: PairedRequest, policy: PairPolicy, *, is_same_code: b
 
     `is_same_code`: the revision on both sides, not the work tree.
     """
+    from synapse_perf.commands.gate_checks import check_measured_anew
     from synapse_perf.measure.register import Register
     from synapse_perf.measure.register import sweep as sweep_processes
     from synapse_perf.measure.worktrees import (
@@ -63,6 +64,7 @@ def measure_pairs(request: PairedRequest, policy: PairPolicy, *, is_same_code: b
                 environments = _set_up(request, places, before, after, register)
                 gate = PairedGate(request, before, after, places, register, environments, is_accompanied=is_accompanied)
                 gate.carry_out(policy)
+                check_measured_anew(gate)
                 gate.is_accompanied |= others_measuring(home) > 0
                 return gate
     finally:

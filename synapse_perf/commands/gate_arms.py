@@ -101,8 +101,15 @@ class PairedGate:
 
     def _warm_up(self) -> None:
         """One run of each arm that is not judged: caches of bytecode are written, and mistakes show at once."""
+        from synapse_perf.analyze.gate_figures import check_wanted
+        from synapse_perf.commands.gate_checks import check_same_workload
+
         arms: tuple[Arm, Arm] = ("before", "after")
-        self.walls_s.append(sum(self._run(arm)[2].wall_s for arm in arms))
+        runs = [self._run(arm) for arm in arms]
+        both = [run for run, _, _ in runs]
+        check_wanted(self.request.metrics, both)
+        check_same_workload(both, (self.before, self.after))
+        self.walls_s.append(sum(done.wall_s for _, _, done in runs))
         least = self.request.rules.screened_pairs()
         needed_s = least * self._pair_s()
         if needed_s > self._time_left_s():
@@ -220,7 +227,8 @@ def _check_run(done: ArmRun, output: Path, revision: Revision, request: PairedRe
         show_output(done, request)
         how = f"signal {-done.status}" if done.status < 0 else f"status {done.status}"
         message = f"at {revision.shown} the command ended with {how}: {last_line(done)}"
-        raise MeasurementError(message, "--debug shows what it printed")
+        remedy = "it runs in a checkout of each side, which has what is committed there; --debug shows what it printed"
+        raise MeasurementError(message, remedy)
     if not output.exists():
         raise MeasurementError(
             f"at {revision.shown} the command wrote no result",

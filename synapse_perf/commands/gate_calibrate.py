@@ -13,8 +13,22 @@ import typer
 if TYPE_CHECKING:
     from synapse_perf.baselines.noise import Day
     from synapse_perf.commands.gate_arms import PairedGate, PairedRequest
+    from synapse_perf.commands.gate_ending import GateOutput
 
 SESSIONS = 5
+
+
+def check_prints_no_report(output: GateOutput) -> None:
+    from synapse_perf.errors import InputError
+
+    asked = {
+        "--output": bool(output.output),
+        "--format": output.format != "console",
+        "--allow-inconclusive": output.allow_inconclusive,
+    }
+    for option, is_given in asked.items():
+        if is_given:
+            raise InputError(f"--calibrate judges nothing, so that {option} has no use", f"leave out {option}")
 
 
 def calibrate(request: PairedRequest) -> int:

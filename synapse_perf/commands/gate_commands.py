@@ -20,6 +20,8 @@ _ITSELF = "from synapse_perf.cli import main; main()"
 _OF_THE_ENVIRONMENT = '${SYNAPSE_PERF_ENV:+--python "$SYNAPSE_PERF_ENV/bin/python"}'
 _PAIRS_TO_EXPECT = 30  # one unjudged, 12 for the screen, as many to confirm, and a few disturbed ones
 _LEAST_S = 1.0
+# What the others measure is their own, or found by themselves.
+_NAMED_BY = {"service-startup": ("command", "image", "compose"), "ws-latency": ("url",), "ui-fps": ("url",)}
 # One process for each case, and no experiments, which no gate judges.
 _SHORTEST = {
     "profile-load": ("--trials", "1", "--no-parallel", "--no-fit"),
@@ -78,10 +80,9 @@ def profile_argument(name_or_path: str) -> str:
 
 def _benchmarks(profile: Profile) -> list[str]:
     """Each command that the profile names, or else has something to measure for."""
-    from synapse_perf.profiles import Profile
     from synapse_perf.profiles.settings import BenchCgragSettings, ProfileLoadSettings, TierLatencySettings
 
-    if profile.run != Profile("").run:
+    if profile.run:
         return [name for name in profile.run if _has_subject(profile, name)]
     has_models = profile.models.source == "named"
     chosen = {
@@ -89,16 +90,12 @@ def _benchmarks(profile: Profile) -> list[str]:
         "bench-cgrag": profile.bench_cgrag != BenchCgragSettings(),
         "tier-latency": profile.tier_latency != TierLatencySettings(),
         "leak-hunt": bool(profile.leak_hunt.functions),
+        **{name: _has_subject(profile, name) for name in _NAMED_BY},
     }
     return [name for name, is_there in chosen.items() if is_there]
 
 
 def _has_subject(profile: Profile, command: str) -> bool:
     """Whether the profile names what these commands measure; the others find something by themselves."""
-    named = {
-        "service-startup": ("command", "image", "compose"),
-        "ws-latency": ("url",),
-        "ui-fps": ("url",),
-    }
     settings = getattr(profile, command.replace("-", "_"))
-    return command not in named or any(getattr(settings, name) is not None for name in named[command])
+    return command not in _NAMED_BY or any(getattr(settings, name) is not None for name in _NAMED_BY[command])

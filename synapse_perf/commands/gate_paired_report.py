@@ -12,11 +12,15 @@ from synapse_perf.analyze.gate_paired import Judgement, PairedRuns, metrics_in
 from synapse_perf.analyze.gate_policy import judge, replaced
 from synapse_perf.analyze.gate_report import GateReport, GateRow
 from synapse_perf.analyze.gate_targets import checks_over
+from synapse_perf.host.privacy import redact
 from synapse_perf.model import Comparison
 from synapse_perf.units import format_percent
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from synapse_perf.analyze.gate_figures import Figure
+    from synapse_perf.analyze.gate_paired import Rules
     from synapse_perf.commands.gate_arms import PairedGate
 
 
@@ -30,7 +34,7 @@ def paired_report(gate: PairedGate, started_at: str, duration_s: float) -> GateR
             better=figures[one.metric].better,
             floor=request.rules.floor_of(one.metric),
             needs=one.needs,
-            is_principal=figures[one.metric].is_principal,
+            is_principal=figures[one.metric].is_principal or one.is_incomplete,
             stands_for=figures[one.metric].stands_for,
         )
         for one in judge(pairs, request.rules)
@@ -41,8 +45,7 @@ def paired_report(gate: PairedGate, started_at: str, duration_s: float) -> GateR
         current=gate.after.shown,
         rows=rows,
         effect=request.rules.effect,
-        detects=f"slowdowns from {format_percent(request.rules.effect)} on, or it says inconclusive; makes nothing of "
-        f"any below {format_percent(request.rules.floor)}",
+        detects=_detects(rows, request.rules),
         started_at=started_at,
         duration_s=duration_s,
         checks=checks_over(gate.afters),
@@ -53,11 +56,24 @@ def paired_report(gate: PairedGate, started_at: str, duration_s: float) -> GateR
             "stages": dict(Counter(pair.spec.stage for pair in pairs)),
             "orders": ["".join(arm[0] for arm in pair.spec.order) for pair in pairs],
             "disturbances": [list(pair.disturbances) for pair in pairs],
-            "commands": list(request.commands),
+            "commands": [redact(command) for command in request.commands],
         },
         is_interrupted=gate.is_interrupted,
         has_samples=bool(pairs) or gate.is_interrupted,
     )
+
+
+def _detects(rows: Sequence[GateRow], rules: Rules) -> str:
+    """What was asked for, as far as the floor of each metric lets it be seen."""
+    least = max(rules.effect, rules.floor)
+    told = f"slowdowns from {format_percent(least)} on, or it says inconclusive; makes nothing of any below "
+    told += format_percent(rules.floor)
+    floors = [row.floor for row in rows if not row.is_companion]
+    raised = [floor for floor in floors if floor > least]
+    if not raised:
+        return told
+    of = f"{len(raised)} of {len(floors)} metrics from {format_percent(max(raised))} on at worst"
+    return f"{told}; in {of}, as builds of the same code differ (--calibrate)"
 
 
 def _warnings(gate: PairedGate) -> list[str]:
@@ -86,9 +102,9 @@ def _warnings(gate: PairedGate) -> list[str]:
 
 
 def _comparison(one: Judgement, runs: list[PairedRuns], figure: Figure) -> Comparison:
-    befores = [run.before[one.metric].value for run in runs if one.metric in run.before]
-    afters = [run.after[one.metric].value for run in runs if one.metric in run.after]
-    before, after = (_known(middle(values)) for values in (befores, afters))
+    sides = [[getattr(run, arm).get(one.metric) for run in runs] for arm in ("before", "after")]
+    values = [[each.value for each in side if each is not None and each.unit == figure.unit] for side in sides]
+    before, after = map(_known, map(middle, values))
     sign = -1 if figure.better == "higher" else 1
     ratio, low, high = (
         None if value is None else math.exp(sign * value) for value in (one.slowdown, one.low, one.high)

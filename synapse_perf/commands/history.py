@@ -41,7 +41,7 @@ def history(
     from synapse_perf.report.render import document_text
 
     runs = _runs(words or [], last)
-    pinned = _pinned(pin, runs[-1].benchmark)
+    pinned = _pinned(pin, runs[-1])
     found = history_of(runs, tuple(metric or ()), pinned)
     if not found.series:
         raise InputError("no metric of these runs is asked for", f"choose one of {_names(runs[-1])}")
@@ -84,16 +84,22 @@ def _runs(words: list[str], last: int) -> list[Result]:
     return sorted(found, key=lambda run: run.started_at)
 
 
-def _pinned(name: str | None, benchmark: str) -> Result | None:
+def _pinned(name: str | None, newest: Result) -> Result | None:
     if name is None:
         return None
+    from synapse_perf.analyze.compare import differing_fields
     from synapse_perf.baselines import results_of
     from synapse_perf.commands.gate_inputs import load_run
     from synapse_perf.errors import NotComparableError
 
-    found = [result for result in results_of(load_run(name)) if result.benchmark == benchmark]
+    found = [result for result in results_of(load_run(name)) if result.benchmark == newest.benchmark]
     if not found:
-        raise NotComparableError(f"--pin {name} is not of {benchmark}", "name a run of the same command")
+        raise NotComparableError(f"--pin {name} is not of {newest.benchmark}", "name a run of the same command")
+    if difference := differing_fields(newest, found[0]):
+        raise NotComparableError(
+            f"--pin {name} cannot be compared with the newest run; differing: {', '.join(difference)}",
+            "name a run of the same machine and workload",
+        )
     return found[0]
 
 

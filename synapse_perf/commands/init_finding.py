@@ -76,7 +76,7 @@ def find_here(directory: Path, engine: Path | None) -> Found:
     checkout = Engine(engine) if engine is not None else _checkout_at(directory)
     if checkout is not None:
         installation = read_installation(checkout, huggingface_cache())
-        warnings += [*installation.registry.warnings, *checkout.warnings]
+        warnings += installation.warnings
     read = installation.compose if installation else None
     path = read.path if read else find_compose(directory)
     if read is None and path is not None:

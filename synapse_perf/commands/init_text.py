@@ -82,10 +82,10 @@ def _service(found: Found) -> Iterator[str]:
         yield f"compose = {_text(found.compose)}"
         yield f"service = {json.dumps(found.compose_service, ensure_ascii=False)} # with all that it waits for"
         yield f"url = {json.dumps(found.compose_health)} # of its own health check, by the port outside"
-        return
-    yield "# [service-startup] # one of command, image and compose, and the URL that tells when it is ready"
-    yield '# command = "python -m my_service"'
-    yield f"# url = {json.dumps(found.running.health or 'http://127.0.0.1:8000/health')}"
+    else:
+        yield "# [service-startup] # one of command, image and compose, and the URL that tells when it is ready"
+        yield '# command = "python -m my_service"'
+        yield f"# url = {json.dumps(found.running.health or 'http://127.0.0.1:8000/health')}"
     if not found.installation:
         yield ""
         yield "# [ws-latency]"

@@ -77,8 +77,8 @@ class CommonOptions:
     output: Annotated[
         list[Path],
         option(
-            "Write a report; the suffix tells the format: .json (the result file), .md, .xml (JUnit), .prom. "
-            "Repeatable.",
+            "Write a report; the suffix tells the format: .json (the result file), .md, .html, .xml (JUnit), "
+            ".prom. Repeatable.",
             "--output",
             OUTPUT,
             "-o",

@@ -51,6 +51,6 @@ def run(*, parts: PartsOptions, common: CommonOptions) -> int:
         )
     check_outputs(common, parts.alerts)
     profile = profile_of(common, parts.engine)
-    names = chosen_parts(profile.run, parts.only, parts.skip)
+    names = chosen_parts(profile.commands, parts.only, parts.skip)
     suite_run = SuiteRun(profile, common, names, is_chosen=parts.only is not None)
     return suite_run.dry_run() if common.dry_run else suite_run.measure(is_resumed=parts.resume, alerts=parts.alerts)

@@ -58,10 +58,14 @@ def compose_file(
     if service is not None and service not in tables:
         raise InputError(f"--service {service}: {file} has no such service", f"choose from {', '.join(tables)}")
     judged = service or _publisher(tables, url) or (next(iter(tables)) if len(tables) == 1 else None)
-    images = {name: _image_of(client, name, tables[name], file) for name in _started_with(tables, service)}
+    own_project = _project(file, env)
+    images = {name: _image_of(client, name, tables[name], file, own_project) for name in _started_with(tables, service)}
     for name, image in images.items():
         tables[name]["image"] = image["name"]
         tables[name].pop("pull_policy", None)  # it is here, and always may mean another one each time
+    started = [tables[name] for name in images]
+    _check_volumes(client, document, started, file)
+    _check_names(client, started, file)
     health = {name: (image["told"].get("Config") or {}).get("Healthcheck") for name, image in images.items()}
     table = tables.get(judged) or {}
     image = images.get(judged or "") or {}
@@ -91,7 +95,11 @@ def _read(file: str, project: str, env: Mapping[str, str]) -> tuple[tuple[str, .
         document = yaml.safe_load(resolved(tool, file, project, env))
     except ComposeFailed as error:
         told = f"--compose {file}: {' '.join(tool)} refuses it: {error}"
-        raise InputError(told, f"correct it: {' '.join(tool)} -f {file} config") from error
+        remedy = f"correct it: {' '.join(tool)} -f {file} config"
+        if error.unset:
+            told += f"; not set: {', '.join(error.unset)}"
+            remedy = f"set {', '.join(error.unset)} in {Path(file).absolute().parent / '.env'} or in the environment"
+        raise InputError(told, remedy) from error
     except yaml.YAMLError as error:
         raise InputError(f"--compose {file}: what {' '.join(tool)} makes of it is no YAML", "correct it") from error
     if not isinstance(document, dict) or not isinstance(document.get("services"), dict) or not document["services"]:
@@ -129,21 +137,75 @@ def _started_with(tables: Mapping[str, Any], service: str | None) -> list[str]:
     return found
 
 
-def _image_of(client: Any, name: str, table: Mapping[str, Any], file: str) -> dict[str, Any]:
+def _project(file: str, env: Mapping[str, str]) -> str:
+    """What compose itself calls the project of the file: images that it has built bear that name."""
+    import os
+
+    from synapse_perf.engine.checkout import read_yaml
+    from synapse_perf.engine.variables import filled, read_env_file
+
+    folder = Path(file).absolute().parent
+    variables = {**read_env_file(folder / ".env"), **os.environ, **env}
+    try:
+        content = read_yaml(Path(file))
+    except InputError:  # compose has read it, with what only compose knows
+        content = None
+    told = filled(str(content.get("name") or ""), variables) if isinstance(content, dict) else ""
+    name = variables.get("COMPOSE_PROJECT_NAME") or told or folder.name
+    return re.sub(r"[^a-z0-9_-]", "", name.lower())
+
+
+def _image_of(client: Any, name: str, table: Mapping[str, Any], file: str, project: str) -> dict[str, Any]:
     """An image that is here: the one that the file names, or what was built for it under the file's own project."""
     from synapse_perf.outside.container_engine import ContainerEngineMissing, check_image
 
-    project = re.sub(r"[^a-z0-9_-]", "", Path(file).absolute().parent.name.lower())
     named = [table["image"]] if table.get("image") else [f"{project}-{name}", f"{project}_{name}"]
     missing = ""
     for image in named:
         try:
             return {"name": image, "told": check_image(client, image)}
         except ContainerEngineMissing as error:
-            missing = str(error)
+            missing = missing or str(error)  # of the newer form of its name
     step = f"docker compose -f {file} {'build' if table.get('build') else 'pull'}"
     told = f"--compose {file}: {name}: {missing}"
     raise InputError(told, f"nothing is fetched or built within a measurement; first: {step}")
+
+
+def _check_volumes(client: Any, document: Mapping[str, Any], started: Sequence[Mapping[str, Any]], file: str) -> None:
+    """Those that the file calls external are there already, or compose refuses to start what uses them."""
+    import docker
+
+    used = {_volume_of(entry) for table in started for entry in table.get("volumes") or ()}
+    for key, told in (document.get("volumes") or {}).items():
+        external = (told or {}).get("external")
+        if not external or key not in used:
+            continue
+        name = told.get("name") or (external.get("name") if isinstance(external, Mapping) else None) or key
+        try:
+            client.volumes.get(name)
+        except docker.errors.NotFound as error:
+            message = f"--compose {file}: it expects the volume {name}, and there is none"
+            raise InputError(message, f"make it: docker volume create {name}") from error
+
+
+def _check_names(client: Any, started: Sequence[Mapping[str, Any]], file: str) -> None:
+    """A container has a name of the file's own only once: of a file that runs already nothing can be started beside."""
+    import docker
+
+    from synapse_perf.outside.container_owner import is_of_a_run
+
+    for name in filter(None, (table.get("container_name") for table in started)):
+        try:
+            labels = client.containers.get(name).labels
+        except docker.errors.NotFound:
+            continue
+        if not is_of_a_run(labels):  # what a killed run left goes before the next start
+            told = f"--compose {file}: the file names a container {name}, and there is one of that name already"
+            raise InputError(told, f"end it first, such as by: docker compose -f {file} down")
+
+
+def _volume_of(entry: object) -> str:
+    return str(entry.get("source") or "") if isinstance(entry, Mapping) else str(entry).partition(":")[0]
 
 
 def _service(table: Mapping[str, Any], of_image: Mapping[str, Any] | None) -> ComposeService:

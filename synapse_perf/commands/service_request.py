@@ -13,6 +13,7 @@ from synapse_perf.model import Json
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from synapse_perf.commands.options import CommonOptions
     from synapse_perf.commands.service_compose import ComposeFile
     from synapse_perf.commands.service_options import ServiceOptions
     from synapse_perf.outside.container_engine import ImageFiles
@@ -69,6 +70,19 @@ def service_request(given: ServiceOptions, settings: ServiceStartupSettings) -> 
     }
     of_kind = {"command": _command, "image": _image, "compose": _compose}[kinds[0]]
     return of_kind(options, common)
+
+
+def check_common(options: CommonOptions) -> None:
+    """Refuse the shared options that the start of a service cannot heed; within `run` they are for others."""
+    from synapse_perf.commands.options import PartOptions
+
+    if isinstance(options, PartOptions):
+        return
+    if options.flamegraph is not None:
+        remedy = "start it under py-spy by hand: py-spy record --subprocesses -- COMMAND"
+        raise InputError("--flamegraph: the time goes by in the service", remedy)
+    if options.python is not None:
+        raise InputError("--python: the service runs under its own", "name the interpreter in --command")
 
 
 def with_settings(given: ServiceOptions, settings: ServiceStartupSettings) -> ServiceOptions:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from synapse_perf.commands.service_request import ServiceRequest
     from synapse_perf.model import (
         CacheState,
+        Check,
         Finding,
         Json,
         Metric,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 LEAVING_S = 30.0  # beside the patience of a start: for its end
 EMPTY_STARTS = 3
+NO_CONTAINER = "a plain command was started, and no container (--image, --compose)"
 EMPTY, IMPORTS = "an empty container", "imports timed"
 
 
@@ -45,6 +47,10 @@ class ServiceRun(PlainRun):
         self.request = request
         self.timeout_s = request.workload["patience_s"] + LEAVING_S
         self.notes = (f"ready is what {request.url} says", "everything that is started is removed again")
+        if self._floor_case is not None:
+            floor = self._floor_case.floor
+            waits = ", ".join(f"{wait.service} ({wait.first_probe_s:g} s)" for wait in floor.path)
+            self.notes += (f"{floor.service} cannot start before {floor.start_s:g} s, by the health checks of {waits}",)
 
     @property
     def definitions(self) -> Mapping[str, MetricDefinition]:
@@ -109,6 +115,11 @@ class ServiceRun(PlainRun):
 
         limit_s = next(target.limit for target in self.effort.targets if target.id == "docker-startup")
         return service_findings(metrics, trials, limit_s, self._floor_case, self._judged)
+
+    def checked(self, checks: Sequence[Check], trials: Sequence[Trial]) -> Sequence[Check]:  # noqa: ARG002
+        if self.request.started != "command":
+            return checks
+        return [replace(check, reason=NO_CONTAINER) for check in checks]
 
     def warnings(self, trials: Sequence[Trial]) -> Sequence[str]:
         told = []

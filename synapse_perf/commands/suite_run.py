@@ -195,7 +195,7 @@ class SuiteRun:
     # --- what is taken over, and what is not there ---------------------------------------------------------------
 
     def _take_over(self) -> None:
-        from synapse_perf.analyze.verdict import exit_code
+        from synapse_perf.analyze.verdict import exit_code, overall_verdict
         from synapse_perf.commands.conclude import compared
         from synapse_perf.commands.suite_resume import finished_before
 
@@ -203,7 +203,9 @@ class SuiteRun:
         for result in finished:
             typer.echo(f"taken over: {result.benchmark}, measured {result.started_at[:16]} UTC", err=True)
             baseline = self.baselines.get(result.benchmark)
-            judged = compared(replace(result, comparisons=()), baseline, self.profile.required)
+            verdict = overall_verdict(result.checks, required=self.profile.required, leaks=result.leaks)
+            alone = replace(result, comparisons=(), verdict=verdict)  # an earlier baseline is none of this run's
+            judged = compared(alone, baseline, self.profile.required)
             self.results.append(judged)
             self.codes.add(exit_code(judged))
         for told in left_out:

@@ -59,7 +59,7 @@ async def _answered(request: WsRequest) -> str:
 
 
 async def _first_message(request: WsRequest, connections: list[Any], caller: HttpCaller) -> str:
-    from synapse_perf.outside.websocket_connections import ConnectionLost
+    from synapse_perf.outside.websocket_connections import TOO_LARGE, ConnectionLost, remedy_of
     from synapse_perf.outside.websocket_schedule import Schedule, marked
 
     failed: list[ConnectionLost] = []
@@ -82,8 +82,9 @@ async def _first_message(request: WsRequest, connections: list[Any], caller: Htt
     if failed:
         raise failed[0]
     if schedule.ended:
-        told = f"{request.url}: {schedule.ended[0]}, at the first message"
-        raise ConnectionLost(told, _OTHER_MODES if request.mode is None else "see the server's log")
+        ended = schedule.ended[0]
+        remedy = _OTHER_MODES if request.mode is None and ended != TOO_LARGE else remedy_of(ended)
+        raise ConnectionLost(f"{request.url}: {ended}, at the first message", remedy)
     if exchange.is_lost:
         raise _silent(request)
     return request.mode or "echo"

@@ -154,9 +154,10 @@ class WsRun(PlainRun):
         return {"disconnects": {"process": self.watched.process.name, "clients": CLIENTS, "rounds": ROUNDS}}
 
     def checked(self, checks: Sequence[Check], trials: Sequence[Trial]) -> Sequence[Check]:
-        from synapse_perf.analyze.ws_lateness import judged_by_sender
+        from synapse_perf.analyze.ws_lateness import judged_by_sender, judged_of_pings
 
-        return [judged_by_sender(check, trials) for check in checks]
+        judged = [judged_by_sender(check, trials) for check in checks]
+        return [judged_of_pings(check) for check in judged] if self.request.mode == "ping" else judged
 
     def findings(self, metrics: Sequence[Metric], trials: Sequence[Trial]) -> Sequence[Finding]:
         from synapse_perf.analyze.verdict import check_targets

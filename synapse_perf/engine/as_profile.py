@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 
 from synapse_perf.engine.checkout import Engine
 from synapse_perf.engine.compose import Compose, find_compose, read_compose
-from synapse_perf.engine.own_profiles import own_profile
-from synapse_perf.engine.registry import REGISTRY, RegisteredModel, Registry, read_registry
+from synapse_perf.engine.own_profiles import OwnProfile, own_profile
+from synapse_perf.engine.registry import CONTAINER_MODELS, RegisteredModel, Registry, by_tier, read_registry
 from synapse_perf.engine.runtime import runtime_settings
 from synapse_perf.errors import InputError
 from synapse_perf.profiles import Profile
@@ -35,8 +35,10 @@ class Installation:
     engine: Engine
     registry: Registry
     models: Mapping[str, RegisteredModel]  # by tier
+    own: OwnProfile
     compose: Compose | None
     index_problem: str  # empty where there is one
+    warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,31 +52,53 @@ class EngineProfile:
 def read_installation(engine: Engine, models_root: Path) -> Installation:
     """InputError for a file that is damaged; what is missing is part of the answer.
 
-    `models_root` is where models lie if PRAXIS_MODEL_PATH does not say.
+    `models_root` is where models lie if neither the compose file nor PRAXIS_MODEL_PATH says.
     """
     variables = engine.variables()
-    moved = variables.get(MODELS_VARIABLE)
-    registry = read_registry(engine.directory, Path(moved).expanduser() if moved else models_root)
     path = find_compose(engine.directory)
+    compose = read_compose(path, variables) if path else None
+    registry = read_registry(engine.directory, _models_folder(compose, variables) or models_root)
+    own = own_profile(engine.directory, variables)
+    models, told = _in_use(registry, own)
     try:
         engine.index_files()
         problem = ""
     except InputError as error:
         problem = error.message
-    compose = read_compose(path, variables) if path else None
-    return Installation(engine, registry, registry.by_tier(), compose, problem)
+    of_files = (model.told for model in models if model.told)
+    warnings = (*registry.warnings, *of_files, *told, *own.warnings, *engine.warnings)
+    return Installation(engine, registry, by_tier(models), own, compose, problem, warnings)
 
 
 def with_engine(profile: Profile, engine: Engine, models_root: Path, *, on_metal: bool | None = None) -> EngineProfile:
     """The profile, filled in; `on_metal` is what this machine says where it is None."""
     found = read_installation(engine, models_root)
     is_mac = platform.system() == "Darwin" if on_metal is None else on_metal
-    own = own_profile(engine.directory, engine.variables())
-    warnings = [*found.registry.warnings, *own.warnings]
-    profile = replace(profile, targets={**own.targets, **profile.targets})
+    profile = replace(profile, targets={**found.own.targets, **profile.targets})
     profile, told = _with_models(profile, found, on_metal=is_mac)
     profile = _with_addresses(_with_index(profile, found), found)
-    return EngineProfile(profile, (*warnings, *told, *engine.warnings))
+    return EngineProfile(profile, (*found.warnings, *told))
+
+
+def _models_folder(compose: Compose | None, variables: Mapping[str, str]) -> Path | None:
+    """What the container has at /models, if it is on this machine; else what the variable says."""
+    mounted = compose.mounted(CONTAINER_MODELS) if compose else None
+    if mounted is not None and mounted.is_dir():
+        return mounted
+    named = variables.get(MODELS_VARIABLE, "")
+    return Path(named).expanduser() if named.strip("/") else None
+
+
+def _in_use(registry: Registry, own: OwnProfile) -> tuple[tuple[RegisteredModel, ...], tuple[str, ...]]:
+    """Those that are enabled; where none is, those that the engine's own profile names, or all."""
+    enabled = tuple(model for model in registry.models if model.is_enabled)
+    if enabled or not registry.models:
+        return enabled, ()
+    told = f"{registry.path}: no model is enabled, so the engine would start none"
+    named = tuple(model for model in registry.models if model.id in own.models)
+    if any(model.path for model in named):
+        return named, (f"{told}; the {len(named)} that its profile {own.name} names count here",)
+    return registry.models, (f"{told}; all {len(registry.models)} count here",)
 
 
 def _with_models(profile: Profile, found: Installation, *, on_metal: bool) -> tuple[Profile, tuple[str, ...]]:
@@ -93,9 +117,10 @@ def _with_models(profile: Profile, found: Installation, *, on_metal: bool) -> tu
     if profile.models.source != "found":  # the profile has its own
         return profile, runtime.warnings
     if not found.models:
-        registered = len(found.registry.models)
-        path = found.engine.directory / REGISTRY
-        told = f"none of the {registered} models of {path} is on this machine" if registered else f"{path} has no model"
+        path = found.registry.path
+        told = f"{path} has no model"
+        if found.registry.models:
+            told = f"none of the models of {path} that count is on this machine: {MODELS_VARIABLE} says where they lie"
         return replace(profile, lacking={**profile.lacking, "models": told}), ()
     paths: dict[str, Any] = {tier: str(model.path) for tier, model in found.models.items()}
     models = replace(profile.models, source="named", **paths)

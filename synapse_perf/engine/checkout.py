@@ -12,7 +12,9 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
+from synapse_perf.engine.variables import read_env_file
 from synapse_perf.errors import InputError
 from synapse_perf.model import Json
 
@@ -24,7 +26,6 @@ CONTAINER_ROOT = PurePosixPath("/app")
 METADATA_NAMES = ("{}_metadata.json", "{}.metadata")  # as it is written, and as two of its query modes look for it
 INDEX_COMMAND = "docker compose exec synapse_core python -m app.cli.index_docs DIRECTORY"
 _VARIABLE = re.compile(r"\$\{(\w+)(?::?-([^}]*))?\}")
-_ENV_LINE = re.compile(r"\s*(?:export\s+)?(\w+)\s*=\s*(.*?)\s*$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,7 @@ class Engine:
     def settings(self) -> EngineSettings:
         """The values in effect; InputError that names the file for one that makes no sense."""
         config = self._read_config()
-        variables = {**_read_env_file(self.directory / ENV_FILE), **_own_variables()}
+        variables = {**read_env_file(self.directory / ENV_FILE), **_own_variables()}
         values: dict[str, Json] = {}
         sources: dict[str, str] = {}
         for setting in _SETTINGS:
@@ -132,9 +133,12 @@ class Engine:
         return EngineSettings(**values, sources=sources)
 
     def variables(self) -> dict[str, str]:
-        """All that the engine and its compose file would see, started from here: the environment before the files."""
-        files = (self.directory / ".env", self.directory / ENV_FILE)
-        return {name: value for file in files for name, value in _read_env_file(file).items()} | dict(os.environ)
+        """All that the engine and its compose file would see, started from here.
+
+        The environment comes first, then the file that compose reads, then the engine's own.
+        """
+        files = (self.directory / ENV_FILE, self.directory / ".env")
+        return {name: value for file in files for name, value in read_env_file(file).items()} | dict(os.environ)
 
     # --- where things are --------------------------------------------------------------------------------------------
 
@@ -198,12 +202,17 @@ class Engine:
         return content if isinstance(content, dict) else {}
 
 
-def read_yaml(path: Path) -> Json:
-    """What a YAML file says; InputError with its line for one that cannot be read."""
+def read_yaml(path: Path, *, without_tags: bool = False) -> Json:
+    """What a YAML file says, of a tag of its own what stands after it; InputError with its line for a damaged one."""
     import yaml
 
+    class Loader(yaml.SafeLoader):
+        pass
+
+    if without_tags:
+        Loader.add_multi_constructor("!", _untagged)
     try:
-        return yaml.safe_load(path.read_text("utf-8"))
+        return yaml.load(path.read_text("utf-8"), Loader)  # noqa: S506 - it is a SafeLoader
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}", "check its permissions") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
@@ -211,6 +220,11 @@ def read_yaml(path: Path) -> Json:
         where = f"{path}:{mark.line + 1}" if mark is not None else str(path)
         reason = getattr(error, "problem", None) or "it is no text in UTF-8"
         raise InputError(f"{where}: not valid YAML: {reason}", "correct it, or fetch it again") from error
+
+
+def _untagged(loader: Any, _suffix: str, node: Any) -> Json:
+    kind = node.id  # scalar, sequence or mapping
+    return loader.construct_scalar(node) if kind == "scalar" else getattr(loader, f"construct_{kind}")(node, deep=True)
 
 
 def _check_is_checkout(directory: Path) -> None:
@@ -224,22 +238,6 @@ def _check_is_checkout(directory: Path) -> None:
             return
     missing = CONFIG if (directory / "backend" / "app").is_dir() else "backend/app"
     raise InputError(f"--engine {directory}: not a checkout of the engine: it has no {missing}", remedy)
-
-
-def _read_env_file(path: Path) -> dict[str, str]:
-    """The variables of a file of NAME=value lines, names in capitals; an unreadable one counts as missing."""
-    try:
-        lines = path.read_text("utf-8").splitlines()
-    except (OSError, ValueError):
-        return {}
-    found = (_ENV_LINE.fullmatch(line) for line in lines if not line.lstrip().startswith("#"))
-    return {match[1].upper(): _unquoted(match[2]) for match in found if match}
-
-
-def _unquoted(value: str) -> str:
-    if len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'":
-        return value[1:-1]
-    return re.split(r"\s+#", value, maxsplit=1)[0]
 
 
 def _own_variables() -> dict[str, str]:

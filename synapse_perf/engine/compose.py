@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
+from synapse_perf.engine.variables import filled
 from synapse_perf.model import Json
 
 NAMES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
 _URL = re.compile(r"https?://(?:localhost|127\.0\.0\.1|0\.0\.0\.0)(?::\d+)?[^\s'\"|&;)]*")
-_VARIABLE = re.compile(r"\$\{(\w+)(?::?-([^}]*))?\}|\$(\w+)")
 _BACKENDS = ("core", "backend", "api", "app", "web", "server")
 _FRONTENDS = ("frontend", "ui", "client")
 
@@ -24,6 +24,7 @@ class ComposeService:
     name: str
     ports: Mapping[int, int]  # outside, by the port inside
     health: str | None
+    mounts: Mapping[str, str]  # folders of this machine, by the path inside
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,12 @@ class Compose:
         """The service that people wait for: one with a health URL, by its name if there are several."""
         checked = [service for service in self.services if service.health]
         return _named(checked, _BACKENDS) or (checked[0] if checked else None)
+
+    def mounted(self, inside: PurePosixPath) -> Path | None:
+        """The folder of this machine that the back end, or else another service, has there."""
+        services = [*([self.backend] if self.backend else []), *self.services]
+        found = next((one.mounts[str(inside)] for one in services if str(inside) in one.mounts), "")
+        return self.path.parent / Path(found).expanduser() if found else None
 
     @property
     def page(self) -> str | None:
@@ -54,7 +61,7 @@ def read_compose(path: Path, variables: Mapping[str, str]) -> Compose:
     """Raises InputError for a file that is no YAML; what is not understood of a service is passed over."""
     from synapse_perf.engine.checkout import read_yaml
 
-    content = read_yaml(path)
+    content = read_yaml(path, without_tags=True)  # such as !override
     tables = content.get("services") if isinstance(content, dict) else None
     services = [
         _service(str(name), table, variables)
@@ -70,18 +77,31 @@ def _service(name: str, table: Mapping[str, Json], variables: Mapping[str, str])
     check = table.get("healthcheck")
     test = check.get("test") if isinstance(check, dict) else None
     words = " ".join(map(str, test)) if isinstance(test, list) else str(test or "")
-    found = _URL.search(_filled(words, variables))
-    return ComposeService(name, ports, _from_outside(found[0], ports) if found else None)
+    found = _URL.search(filled(words, variables))
+    volumes = table.get("volumes")
+    mounts = dict(_mounts(volumes if isinstance(volumes, list) else [], variables))
+    return ComposeService(name, ports, _from_outside(found[0], ports) if found else None, mounts)
 
 
 def _ports(listed: list[Json], variables: Mapping[str, str]) -> Iterator[tuple[int, int]]:
     for one in listed:
         if isinstance(one, dict):
-            parts = [str(one.get("published", "")), str(one.get("target", ""))]
+            parts = [filled(str(one.get(key, "")), variables) for key in ("published", "target")]
         else:
-            parts = _filled(str(one), variables).split("/")[0].split(":")[-2:]
+            parts = filled(str(one), variables).split("/")[0].split(":")[-2:]
         if len(parts) == 2 and all(part.isdigit() for part in parts):
             yield int(parts[1]), int(parts[0])
+
+
+def _mounts(listed: list[Json], variables: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """(path inside, folder outside): a name without a slash is a volume of the engine's own, a bare slash no choice."""
+    for one in listed:
+        if isinstance(one, dict):
+            parts = [filled(str(one.get(key, "")), variables) for key in ("source", "target")]
+        else:
+            parts = filled(str(one), variables).split(":")[:2]
+        if len(parts) == 2 and parts[0].startswith((".", "/", "~")) and parts[0].strip("/"):
+            yield str(PurePosixPath(parts[1])), parts[0]
 
 
 def _from_outside(url: str, ports: Mapping[int, int]) -> str | None:
@@ -90,10 +110,6 @@ def _from_outside(url: str, ports: Mapping[int, int]) -> str | None:
     if inside not in ports:
         return None
     return parts._replace(netloc=f"localhost:{ports[inside]}").geturl()
-
-
-def _filled(text: str, variables: Mapping[str, str]) -> str:
-    return _VARIABLE.sub(lambda match: variables.get(match[1] or match[3]) or match[2] or "", text)
 
 
 def _named(services: list[ComposeService], words: tuple[str, ...]) -> ComposeService | None:

@@ -12,17 +12,20 @@ from pathlib import Path
 from synapse_perf.engine.registry import TIERS
 from synapse_perf.errors import InputError
 from synapse_perf.field_errors import short_text
+from synapse_perf.model import Json
 
 PROFILES = Path("config/profiles")
 VARIABLE = "PRAXIS_PROFILE"
+USUAL = "development"  # what the engine and its compose file take where the variable names none
 
 
 @dataclass(frozen=True, slots=True)
 class OwnProfile:
-    """Seconds by target; the name is empty where none is in effect."""
+    """Seconds by target, and the models it is for; the name is empty where none is in effect."""
 
     name: str
     targets: Mapping[str, float]
+    models: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
 
@@ -30,25 +33,26 @@ def own_profile(checkout: Path, variables: Mapping[str, str]) -> OwnProfile:
     """The profile in effect; InputError for one that cannot be read."""
     folder = checkout / PROFILES
     names = sorted(path.stem for path in folder.glob("*.yaml")) if folder.is_dir() else []
-    chosen = variables.get(VARIABLE, "").strip()
+    chosen = variables.get(VARIABLE, "").strip() or (USUAL if USUAL in names else "")
     if not chosen:
         if not names:
             return OwnProfile("", {})
         told = f"{folder} has {', '.join(names)}, and {VARIABLE} names none: the table's own limits hold for queries"
-        return OwnProfile("", {}, (told,))
+        return OwnProfile("", {}, warnings=(told,))
     if chosen not in names:
         has = f"it has {', '.join(names)}" if names else "there is none"
         raise InputError(
             f"{VARIABLE} is {short_text(chosen)}, and {folder} has no such profile", f"name another: {has}"
         )
     path = folder / f"{chosen}.yaml"
-    return OwnProfile(chosen, _targets(path))
-
-
-def _targets(path: Path) -> dict[str, float]:
     from synapse_perf.engine.checkout import read_yaml
 
     content = read_yaml(path)
+    named = content.get("enabled_models") if isinstance(content, dict) else None
+    return OwnProfile(chosen, _targets(path, content), tuple(map(str, named)) if isinstance(named, list) else ())
+
+
+def _targets(path: Path, content: Json) -> dict[str, float]:
     tiers = content.get("tier_config") if isinstance(content, dict) else None
     found: dict[str, float] = {}
     for tier in tiers if isinstance(tiers, list) else []:

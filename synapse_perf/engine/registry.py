@@ -32,6 +32,7 @@ class RegisteredModel:
     path: Path | None
     is_enabled: bool
     billions: float
+    told: str = ""  # of its file
     overrides: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -39,14 +40,16 @@ class RegisteredModel:
 class Registry:
     """The models in the order of the file, and what had to be told of it."""
 
+    path: Path
     models: tuple[RegisteredModel, ...]
     warnings: tuple[str, ...] = ()
 
-    def by_tier(self) -> dict[str, RegisteredModel]:
-        """The largest of each tier that is here: of those that are enabled, or of all where none is."""
-        enabled = [model for model in self.models if model.is_enabled]
-        here = [model for model in enabled or self.models if model.path is not None]
-        return {model.tier: model for model in sorted(here, key=lambda one: one.billions)}
+
+def by_tier(models: Sequence[RegisteredModel]) -> dict[str, RegisteredModel]:
+    """The largest of each tier that is on this machine; of equal ones the first."""
+    here = [model for model in models if model.path is not None]
+    tiers = dict.fromkeys(model.tier for model in here)
+    return {tier: max((one for one in here if one.tier == tier), key=lambda one: one.billions) for tier in tiers}
 
 
 def read_registry(checkout: Path, models_root: Path) -> Registry:
@@ -55,7 +58,7 @@ def read_registry(checkout: Path, models_root: Path) -> Registry:
     try:
         content = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
-        return Registry((), (f"{path} is missing: the engine has registered no model ({_AGAIN})",))
+        return Registry(path, (), (f"{path} is missing: the engine has registered no model ({_AGAIN})",))
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}", "check its permissions") from error
     except (ValueError, RecursionError) as error:
@@ -64,20 +67,15 @@ def read_registry(checkout: Path, models_root: Path) -> Registry:
     if not isinstance(entries, dict):
         raise InputError(f"{path}: has no table of models", _AGAIN)
     models: list[RegisteredModel] = []
-    warnings: list[str] = []
     for name, entry in entries.items():
         try:
-            model, told = _model(name, entry, models_root)
+            models.append(_model(name, entry, models_root))
         except InputError as error:
             raise InputError(f"{path}: {error.message}", error.remedy) from error
-        models.append(model)
-        warnings += told
-    if models and not any(model.is_enabled for model in models):
-        warnings.append(f"{path}: no model is enabled, so the engine would start none; all {len(models)} count here")
-    return Registry(tuple(models), tuple(warnings))
+    return Registry(path, tuple(models))
 
 
-def _model(name: str, entry: Json, models_root: Path) -> tuple[RegisteredModel, Sequence[str]]:
+def _model(name: str, entry: Json, models_root: Path) -> RegisteredModel:
     if not isinstance(entry, dict) or not isinstance(entry.get("file_path"), str):
         raise InputError(f"{short_text(name)} has no file_path", _AGAIN)
     assigned = entry.get("tier_override") or entry.get("assigned_tier")
@@ -93,16 +91,16 @@ def _model(name: str, entry: Json, models_root: Path) -> tuple[RegisteredModel, 
         overrides[key] = value
     size = entry.get("size_params")
     path, told = _on_this_machine(entry["file_path"], models_root)
-    model = RegisteredModel(
+    return RegisteredModel(
         id=name,
         tier=TIERS[assigned],
         file=entry["file_path"],
         path=path,
         is_enabled=entry.get("enabled") is True,
         billions=float(size) if isinstance(size, int | float) else 0.0,
+        told=f"{name}: {told}" if told else "",
         overrides=overrides,
     )
-    return model, [f"{name}: {told}"] if told else []
 
 
 def _on_this_machine(file_path: str, models_root: Path) -> tuple[Path | None, str]:

@@ -21,6 +21,8 @@ DEFAULTS: Mapping[str, int | bool] = {
     "flash_attn": True,
     "no_mmap": True,
 }
+# What its script for Metal starts llama-server with, whatever these settings say.
+ON_METAL: Mapping[str, int | bool] = {"threads": 8, "ubatch_size": 256, "flash_attn": True, "no_mmap": True}
 _OF_A_MODEL = {
     "n_gpu_layers": "n_gpu_layers",
     "ctx_size": "ctx_size",
@@ -46,9 +48,14 @@ class RuntimeSettings:
 def runtime_settings(
     runtime: Mapping[str, Json], models: Iterable[RegisteredModel], *, on_metal: bool
 ) -> RuntimeSettings:
-    """InputError for a value of another type. On Metal the engine's own script never maps a model's file."""
+    """InputError for a value of another type. What the engine's script for Metal does not heed is told."""
     values = {name: _checked(name, runtime.get(name), default) for name, default in DEFAULTS.items()}
     told: list[str] = []
+    for name, fixed in (ON_METAL if on_metal else {}).items():
+        if name in runtime and values[name] != fixed and name != "no_mmap":
+            said = str(values[name]).lower()
+            told.append(f"{name}: {RUNTIME_SETTINGS} says {said}; the engine's script for Metal has {fixed}")
+        values[name] = fixed
     chosen = list(models)
     for own, name in _OF_A_MODEL.items():
         values[name], warning = _common(name, own, values[name], chosen)
@@ -60,7 +67,7 @@ def runtime_settings(
         batch=values["batch_size"],
         ubatch=values["ubatch_size"],
         flash_attn=bool(values["flash_attn"]),
-        is_mapped=not values["no_mmap"] and not on_metal,
+        is_mapped=not values["no_mmap"],
         warnings=tuple(told),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -11,11 +12,16 @@ from synapse_perf.outside.container_engine import host
 
 TOOLS = (("docker", "compose"), ("docker-compose",), ("podman-compose",))
 ANSWER_S = 30.0  # to be asked for its version, or what it makes of a file
+_UNSET = re.compile(r'The \\?"?(\w+)\\?"? variable is not set')
 _NOISE = ("warning", "encountered errors while", "the attribute `version`", "time=")
 
 
 class ComposeFailed(Exception):  # noqa: N818 - says what happened
-    """In its own words."""
+    """In its own words; `unset` are the variables that it names as missing."""
+
+    def __init__(self, told: str, unset: Sequence[str] = ()) -> None:
+        super().__init__(told)
+        self.unset = tuple(unset)
 
 
 def find_compose() -> tuple[str, ...]:
@@ -55,7 +61,7 @@ def resolved(words: Sequence[str], file: str, project: str, env: Mapping[str, st
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ComposeFailed(str(error)) from error
     if asked.returncode:
-        raise ComposeFailed(why(asked.stderr))
+        raise ComposeFailed(why(asked.stderr), sorted(set(_UNSET.findall(asked.stderr))))
     return asked.stdout
 
 

@@ -13,7 +13,7 @@ import re
 import secrets
 import threading
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 LABEL = "synapse-perf"  # of what is made by itself; its value is the run
@@ -39,6 +39,11 @@ def remove_run(client: Any, run: str) -> int:
 def sweep(client: Any) -> int:
     """Remove what runs of this machine have left whose process is gone; how many containers those were."""
     return _remove(client, _is_abandoned)
+
+
+def is_of_a_run(labels: Mapping[str, str]) -> bool:
+    """Whether what bears these labels was made by a run, of whichever process."""
+    return any(_RUN.fullmatch(labels.get(label, "")) for label in (LABEL, *COMPOSE_LABELS))
 
 
 def _machine() -> str:

@@ -201,7 +201,7 @@ def _is_good(answer: Answer, condition: Condition | None, url: str, *, takes_htm
         return False
     if condition is not None:
         return condition.is_met_by(answer.body)
-    if answer.content_type.startswith("text/html") and not takes_html:
+    if _is_page(answer) and not takes_html:
         raise NotReady(
             f"{url} answers {answer.status} with an HTML page, as a web server does at any address",
             "name the health URL of the service itself, or add --html if the page is what you wait for",
@@ -209,12 +209,19 @@ def _is_good(answer: Answer, condition: Condition | None, url: str, *, takes_htm
     return True
 
 
+def _is_page(answer: Answer) -> bool:
+    return answer.content_type.startswith("text/html")
+
+
 def _out_of_time(url: str, patience_s: float, last: Answer | str, condition: Condition | None) -> NotReady:
     told, remedy = _said(last), "see the log of the service, or give it longer: --ready-timeout"
     if isinstance(last, str):
         remedy = remedy if last == CLOSED else f"does it speak https://? Else {remedy}"
         return NotReady(f"{url}: not ready after {patience_s:g} s: {told}", remedy, is_timeout=True)
-    if 200 <= last.status < 300 and condition is not None:
+    if 200 <= last.status < 300 and condition is not None and _is_page(last):
+        told += f" with an HTML page, which has no {condition.place}"
+        remedy = "name the health URL of the service itself: a web server answers with its page at any address"
+    elif 200 <= last.status < 300 and condition is not None:
         told += f", and {condition.place} was not {condition.value}"
     elif last.location and urljoin(url, last.location) == url:
         remedy = "it sends to itself for ever: give a health URL that answers"

@@ -17,6 +17,7 @@ from synapse_perf.outside.page_scripts import ScriptWatch
 BLOCKED_S = 20.0  # beyond what a call should take: the page's main thread answers nothing
 VIEWPORT = {"width": 1280, "height": 720}
 TOLD_AT_MOST = 3
+IS_IT_RUNNING = "is its server running?"
 SAMPLE_URL = "http://sample.localhost/animated.html"  # of the page that comes with the tool; never asked for outside
 Answer = TypeVar("Answer")
 
@@ -76,7 +77,9 @@ class OpenedPage:
         except Error as error:
             if _is_gone(error):
                 raise page_failure(error) from error
-            raise PageFailed(f"the page cannot be opened: {_network_word(error)}", "is its server running?") from error
+            word = _network_word(error)
+            remedy = "it sends to itself for ever: give the address of a page" if "redirect" in word else IS_IT_RUNNING
+            raise PageFailed(f"the page cannot be opened: {word}", remedy) from error
         if answer is not None and answer.status >= 400:
             raise PageFailed(f"the address answers with status {answer.status}", "is that the address of the page?")
         try:

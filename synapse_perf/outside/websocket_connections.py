@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 QUIET_S = 0.3  # without a message for so long, what a server sends by itself to a new client has come
 DRAIN_AT_MOST_S = 3.0  # some never are quiet
 LARGEST_BYTES = 1 << 20
+TOO_LARGE = f"the server sent a message of more than {LARGEST_BYTES // 1024} KiB"
 WHOLE_ADDRESS = "give the WebSocket's whole address, with its path"
 
 
@@ -80,7 +81,8 @@ async def drain(url: str, connections: Iterable[Any]) -> Drained:
             except TimeoutError:
                 return Drained(count, True)
             except Exception as error:
-                raise ConnectionLost(f"{url}: {why_ended(connection)}", "see the server's log") from error
+                ended = why_ended(connection)
+                raise ConnectionLost(f"{url}: {ended}", remedy_of(ended)) from error
             count += 1
         return Drained(count, False)
 
@@ -93,12 +95,19 @@ def why_ended(connection: Any) -> str:
     closed = connection.protocol.close_exc
     received, sent = closed.rcvd, closed.sent
     if sent is not None and sent.code == 1009 and not closed.rcvd_then_sent:
-        return f"the server sent a message of more than {LARGEST_BYTES // 1024} KiB"
+        return TOO_LARGE
     if sent is not None and received is None:
         return f"the server broke the protocol: {sent.reason or sent.code}"
     if received is None:
         return "the server ended the connection without a word"
     return f"the server closed the connection with {received.code} {received.reason}".rstrip()
+
+
+def remedy_of(ended: str) -> str:
+    """What to do about a connection that ended so."""
+    if TOO_LARGE in ended:
+        return "time smaller ones: what a message of that size takes is its transfer"
+    return "see the server's log"
 
 
 def reason_of(error: OSError) -> str:

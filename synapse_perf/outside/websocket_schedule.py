@@ -85,7 +85,7 @@ class Schedule:
 
             def arrived(done: Any) -> None:
                 if not done.cancelled() and done.exception() is None:
-                    self._arrived(place, turn)
+                    self._arrived(place, turn, time.perf_counter_ns())
 
             pong.add_done_callback(arrived)
 
@@ -105,9 +105,10 @@ class Schedule:
         expected = [len(one) for one in awaited]
         tasks: set[asyncio.Task[None]] = set()
         for place in range(self._count):
+            mark = f"{self._run}-{place}."
             await _until(due_ns[place])
             self._waiting[place] = awaited[place]
-            task = asyncio.create_task(self._send(place, send))
+            task = asyncio.create_task(self._send(place, mark, send))
             tasks.add(task)
             task.add_done_callback(tasks.discard)
         deadline_ns = time.perf_counter_ns() + int(self._patience_s * 1e9)
@@ -127,10 +128,10 @@ class Schedule:
             for place in range(self._count)
         ]
 
-    async def _send(self, place: int, send: Callable[[int, str], Awaitable[None]]) -> None:
+    async def _send(self, place: int, mark: str, send: Callable[[int, str], Awaitable[None]]) -> None:
         self._sent_ns[place] = time.perf_counter_ns()
         try:
-            await send(place, f"{self._run}-{place}.")
+            await send(place, mark)
         except Exception as error:
             self._waiting.pop(place, None)
             self._errors[place] = str(error) or type(error).__name__
@@ -146,18 +147,19 @@ class Schedule:
             except Exception:
                 self._end(turn, why_ended(connection))
                 return
+            arrived_ns = time.perf_counter_ns()  # before it is looked at, which the server has no part in
             start = message.find(run if isinstance(message, str) else run_bytes)
             if start >= 0:
                 told = message[start + len(run) + 1 : start + len(run) + 12]
                 text = told if isinstance(told, str) else told.decode("ascii", "replace")
                 digits = "".join(itertools.takewhile("0123456789".__contains__, text))
                 if digits:
-                    self._arrived(int(digits), turn)
+                    self._arrived(int(digits), turn, arrived_ns)
 
-    def _arrived(self, place: int, turn: int) -> None:
+    def _arrived(self, place: int, turn: int, arrived_ns: int) -> None:
         awaited = self._waiting.get(place)
         if awaited is not None and turn in awaited:
-            self._arrived_ns.setdefault(place, []).append(time.perf_counter_ns())
+            self._arrived_ns.setdefault(place, []).append(arrived_ns)
             awaited.discard(turn)
             if not awaited:
                 del self._waiting[place]

@@ -18,15 +18,15 @@ ModelSource = Literal["found", "embedded", "named"]
 FlashAttention = Literal["on", "off", "auto"]
 OpenMode = Literal["read", "mmap", "ifc", "readahead"]
 RetrievalState = Literal["process-cold", "cold", "preloaded", "warm"]
-MEASURING_COMMANDS = (
-    "profile-load",
-    "bench-cgrag",
-    "tier-latency",
-    "leak-hunt",
-    "service-startup",
-    "ws-latency",
-    "ui-fps",
-)
+FINDING_COMMANDS = ("profile-load", "bench-cgrag", "tier-latency")  # samples, where they find nothing else
+# What the others measure has to be told, by one of these.
+TOLD_COMMANDS: Mapping[str, tuple[str, ...]] = {
+    "leak-hunt": ("functions",),
+    "service-startup": ("command", "image", "compose"),
+    "ws-latency": ("url", "sample"),
+    "ui-fps": ("url", "sample"),
+}
+MEASURING_COMMANDS = (*FINDING_COMMANDS, *TOLD_COMMANDS)
 
 
 def _at_least(name: str, values: Iterable[float | None], minimum: int) -> None:
@@ -172,7 +172,7 @@ class Profile:
     name: str
     description: str = ""
     targets: Mapping[str, float] = field(default_factory=dict)  # in the target's base unit, instead of the table's
-    run: tuple[str, ...] = ("profile-load", "bench-cgrag", "tier-latency")  # the commands of `run`, in this order
+    run: tuple[str, ...] = ()  # the commands of `run`, in this order; none: see `commands`
     required: tuple[str, ...] = ()  # targets that must be measured: a row that was not then changes the exit code
     engine: str | None = None  # a checkout: what it says stands wherever the profile says nothing
     sampling: Sampling = Sampling()
@@ -188,3 +188,12 @@ class Profile:
     lacking: Mapping[str, str] = field(
         default_factory=dict
     )  # what an engine does not have ("models", "index"), and why
+
+    @property
+    def commands(self) -> tuple[str, ...]:
+        """Those that it names; else those that find something by themselves, and each other that is told what."""
+        return self.run or (*FINDING_COMMANDS, *(name for name in TOLD_COMMANDS if self._is_told(name)))
+
+    def _is_told(self, command: str) -> bool:
+        settings = getattr(self, command.replace("-", "_"))
+        return any(getattr(settings, name) for name in TOLD_COMMANDS[command])

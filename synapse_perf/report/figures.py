@@ -6,7 +6,10 @@ import json
 import statistics
 from collections.abc import Callable, Iterable, Mapping
 
-from synapse_perf.model import Gain, Interval, Json, Labels, Metric, Statistic
+from synapse_perf.analyze.boundary import FIRST_LOOK
+from synapse_perf.analyze.percentile_bounds import percentile_bounds
+from synapse_perf.analyze.targets import find_target
+from synapse_perf.model import Check, Gain, Interval, Json, Labels, Metric, Result, Statistic
 from synapse_perf.units import format_bytes, format_duration, format_percent, format_value, three_digits
 
 UNKNOWN = "not known"
@@ -77,6 +80,35 @@ def format_interval(metric: Metric | None, statistic: Statistic = "median") -> s
     if metric is None or interval is None:
         return "none"
     return format_range(interval.low, interval.high, metric.unit)
+
+
+def format_bounds(metric: Metric, statistic: Statistic, confidence: float, first: int = FIRST_LOOK) -> str:
+    """Of a percentile: each bound holds with that confidence; too few processes for one leave that side open."""
+    low, high = percentile_bounds([trial.samples for trial in metric.trials], statistic, confidence, first)
+    low = low if low is not None and low > 0 else None
+    if low is not None and high is not None:
+        return format_range(low, high, metric.unit)
+    if low is not None:
+        return f"> {format_value(low, metric.unit)}"
+    return "none" if high is None else f"< {format_value(high, metric.unit)}"
+
+
+def format_judged_interval(metric: Metric | None, check: Check, confidence: float) -> str:
+    """Of what a target judges, be it a median or a percentile; where the count supports none, ``none``."""
+    if metric is None or check.statistic == "median":
+        return format_interval(metric)
+    return format_bounds(metric, check.statistic, confidence, find_target(check.target).minimum)
+
+
+def confidence_of(result: Result) -> float:
+    """Of the run's intervals and verdicts."""
+    found = result.plan.get("confidence")
+    return float(found) if isinstance(found, int | float) else 0.95
+
+
+def is_rough(metric: Metric | None, statistic: Statistic) -> bool:
+    """Whether its samples are too few for that statistic, which is then the nearest that they give."""
+    return metric is not None and getattr(metric.summary, statistic) is None
 
 
 def format_count(metric: Metric | None) -> str:

@@ -31,12 +31,13 @@ WORDS: dict[ComparisonStatus, tuple[str, Tone]] = {
     "improved": ("IMPROVED", "good"),
     "unchanged": ("UNCHANGED", "plain"),
 }
+_NOTHING = "NOTHING MEASURED"
 VERDICTS: dict[ExitCode, tuple[str, Tone]] = {
     ExitCode.PASS: ("PASS", "good"),
     ExitCode.FAIL: ("FAIL", "bad"),
     ExitCode.INCONCLUSIVE: ("INCONCLUSIVE", "warn"),
     ExitCode.NOT_COMPARABLE: ("NOT COMPARABLE", "warn"),
-    ExitCode.MEASUREMENT_FAILED: ("NOTHING MEASURED", "bad"),
+    ExitCode.MEASUREMENT_FAILED: (_NOTHING, "bad"),
     ExitCode.INTERRUPTED: ("INTERRUPTED", "warn"),
 }
 _METHODS = {
@@ -47,19 +48,24 @@ _METHODS = {
 
 
 def gate_document(report: GateReport) -> Document:
-    word, tone = VERDICTS[report.exit_code]
+    word, tone = verdict_word(report)
     head: list[Block] = [Paragraph(f"{word}: {verdict_text(report)}", tone), Fields(tuple(_facts(report)))]
     sections = [Section("", tuple(head))]
     if report.rows:
         sections.append(Section("Metrics", tuple(_metrics(report))))
     if report.checks:
         sections.append(Section("Targets", (_targets(report),)))
-    notes = [Paragraph(text, "bad", "-") for text in report.faults]
+    notes = [Paragraph(text, "bad", "-") for text in (*report.failures, *report.faults)]
     notes += [Paragraph(text, "warn", "-") for text in report.warnings]
     if notes:
         sections.append(Section("Notes", tuple(notes)))
     steps = tuple(Paragraph(text, marker="-") for text in next_steps(report))
     return (*sections, Section("Next", steps)) if steps else tuple(sections)
+
+
+def verdict_word(report: GateReport) -> tuple[str, Tone]:
+    word, tone = VERDICTS[report.exit_code]
+    return ("FAILED WHILE MEASURING" if report.failures and word == _NOTHING else word), tone
 
 
 def verdict_text(report: GateReport) -> str:
@@ -85,27 +91,54 @@ def next_steps(report: GateReport) -> list[str]:
     found = {row.comparison.status for row in judged_rows(report) if not row.waived}
     needs = [row.needs for row in judged_rows(report) if row.comparison.status == "inconclusive" and row.is_principal]
     steps = []
-    if "regressed" in found:
+    if "regressed" in found and report.method != "files":  # which heeds no waivers
         worst = next(row for row in judged_rows(report) if row.comparison.status == "regressed" and not row.waived)
         metric = shlex.quote(clean(worst.comparison.metric))
         steps.append(f"if that is meant: synapse-perf baseline waive --metric {metric} --reason TEXT --expires DATE")
     if needs:
         known = [count for count in needs if count]
-        what = {"paired": "pairs", "stored": "stored runs", "files": "processes"}[report.method]
-        more = f"about {max(known)} more {what} would decide" if len(known) == len(needs) else _NOISY
+        what, otherwise = _MORE[report.method]
+        more = f"about {max(known)} more {what} would decide" if len(known) == len(needs) else otherwise
         steps.append(f"inconclusive metrics: {more}")
-    if "improved" in found and report.method != "files":
-        steps.append("keep what was gained: synapse-perf baseline save")
+    if any(not row.is_new for row in judged_rows(report) if row.comparison.status == "missing"):
+        steps.append(f"if a metric is meant to be gone: {_GONE[report.method]}")
+    if "not-comparable" in found:
+        steps.append(f"what is not comparable: {_UNLIKE[report.method]}")
+    if "improved" in found and report.method in _KEEP:
+        steps.append(f"keep what was gained: {_KEEP[report.method]}")
     return steps
 
 
-_NOISY = "no count that can be waited for would decide; a quieter machine would, or a larger --effect"
+# What would be counted, and what to do where no count that can be waited for would decide.
+_MORE = {
+    "paired": ("pairs", "no count that can be waited for would decide; a quieter machine would, or a larger --effect"),
+    "stored": (
+        "stored runs",
+        "no count of stored runs would decide as long as they scatter like this; pairs would (gate --against REV), or "
+        "a larger --effect",
+    ),
+    "files": ("processes", "measure both again with more trials on a quiet machine, or in pairs: gate --against REV"),
+}
+_GONE = {
+    "paired": "judge the others alone: --metric NAME",
+    "stored": "save a run without it: synapse-perf baseline save NAME --force",
+    "files": "nothing else is needed here; a gate wants a new baseline",
+}
+_KEEP = {
+    "paired": "measure it once more and make it the baseline: synapse-perf baseline save",
+    "stored": "make it the baseline: synapse-perf baseline save NAME --force",
+}
+_UNLIKE = {
+    "paired": "let both sides write the same unit and direction, or judge the others alone: --metric NAME",
+    "stored": "measure the same on the same class of machine, or both sides here: gate --against REV",
+    "files": "measure both on one machine with the same workload",
+}
 
 
 def _facts(report: GateReport) -> Iterator[tuple[str, str]]:
     yield "before", " ".join(report.baseline.split())  # names of files may hold anything
     yield "after", " ".join(report.current.split())
-    yield "compared", _METHODS[report.method]
+    yield "compared", f"{_METHODS[report.method]}{_counted(report)}; intervals at 95 %"
     if report.detects:
         yield "can see", report.detects
     for row in report.rows:
@@ -113,6 +146,15 @@ def _facts(report: GateReport) -> Iterator[tuple[str, str]]:
             yield "processor time", _processor(row.comparison)
     if report.duration_s:
         yield "took", format_duration(report.duration_s)
+
+
+def _counted(report: GateReport) -> str:
+    stages = report.facts.get("stages") or {}
+    counts = [f"{stages[stage]} {words}" for stage, words in _STAGES.items() if stage in stages]
+    return f": {', '.join(counts)}" if counts else ""
+
+
+_STAGES = {"screen": "first ones", "confirm": "fresh ones for what they left open"}
 
 
 def _processor(one: Comparison) -> str:

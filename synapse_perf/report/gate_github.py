@@ -11,7 +11,7 @@ from typing import Literal, get_args
 from synapse_perf.analyze.gate_report import GateReport, GateRow, is_compared, row_code
 from synapse_perf.errors import ExitCode
 from synapse_perf.report.characters import clean
-from synapse_perf.report.gate_document import ORDER, VERDICTS, WORDS, judged_rows, verdict_text
+from synapse_perf.report.gate_document import ORDER, WORDS, judged_rows, verdict_text, verdict_word
 from synapse_perf.report.result_junit import check_case, comparison_text
 
 Level = Literal["error", "warning", "notice"]
@@ -60,7 +60,7 @@ def step_outputs(report: GateReport, code: int) -> str:
     regressed = [row.comparison.metric for row in judged_rows(report) if row_code(row, report.rows) == ExitCode.FAIL]
     values = {
         "exit-code": str(int(code)),
-        "verdict": VERDICTS[report.exit_code][0].lower().replace(" ", "-"),
+        "verdict": verdict_word(report)[0].lower().replace(" ", "-"),
         "summary": verdict_text(report),
         "regressed": "\n".join(" ".join(clean(metric).split()) for metric in regressed),
     }
@@ -100,6 +100,8 @@ def _annotations(report: GateReport) -> Iterator[Annotation]:
 
 
 def _of_the_whole(report: GateReport) -> Iterator[Annotation]:
+    for failure in report.failures:
+        yield Annotation("error", "gate", failure)
     for fault in report.faults:
         yield Annotation("error", "waiver", fault)
     if report.created:

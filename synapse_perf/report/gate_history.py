@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from synapse_perf.analyze.gate_history import LEAST_RUNS, Direction, History, Series
+from synapse_perf.analyze.gate_history import LEAST_RUNS, NEWEST, Direction, History, Series
 from synapse_perf.report.document import (
     Block,
     Cell,
@@ -41,8 +41,13 @@ def history_document(history: History, pinned: str = "", *, ascii_only: bool = F
     """The metrics with a trend first; a single metric is plotted too."""
     ordered = sorted(history.series, key=lambda one: _ORDER.index(one.direction))
     blocks: list[Block] = [Paragraph(f"{history.benchmark}: {_counted(history)}", "strong")]
-    if history.left_out:
-        blocks.append(Paragraph(f"{history.left_out} runs of other machines or workloads are left out.", "quiet"))
+    if count := history.left_out:
+        told = f"{count} run{'s' * (count > 1)} of other machines, workloads or profiles {'are' if count > 1 else 'is'}"
+        blocks.append(Paragraph(f"{told} left out.", "quiet"))
+    if pinned:
+        newest = min(NEWEST, len(history.runs))
+        told = f"the newest {newest} (their median)" if newest > 1 else "the newest run"
+        blocks.append(Paragraph(f"Since {pinned}: {told} over what is pinned.", "quiet"))
     sections = [Section("", tuple(blocks))]
     if ordered:
         sections.append(Section("Metrics", (_table(ordered, pinned, ascii_only),)))

@@ -28,6 +28,8 @@ def _cases(report: GateReport) -> Iterator[Case]:
         yield _row_case(row, report)
     for check in report.checks:
         yield check_case(check, f"{GROUP}.targets")
+    for failure in report.failures:
+        yield Case(GROUP, "measured", "error", "failed", failure)
     for fault in report.faults:
         yield Case(GROUP, "waivers", "failure", "waiver", fault)
     if report.created:

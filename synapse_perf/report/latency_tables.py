@@ -6,14 +6,13 @@ import statistics
 from collections.abc import Mapping, Sequence
 
 from synapse_perf.analyze.latency_rows import LATENCY, TTFT, Queries, facts_of
-from synapse_perf.analyze.percentile_bounds import percentile_bounds
 from synapse_perf.model import Metric, Statistic
 from synapse_perf.report.document import Cell, Column, Row, Section, Table
 from synapse_perf.report.figures import (
+    format_bounds,
     format_count,
     format_interval,
     format_middle,
-    format_range,
     interval_title,
     samples_of,
 )
@@ -61,7 +60,7 @@ def _row(group: Queries, latency: Metric, statistic: Statistic, confidence: floa
     texts = (
         format_interval(latency),
         "none" if value is None else format_value(value, latency.unit),
-        _bounds(latency, statistic, confidence),
+        format_bounds(latency, statistic, confidence),
         format_value(max(samples_of(latency)), latency.unit),
     )
     cells = (Cell(group.tier), Cell(group.complexity or "all"), Cell(format_count(latency)))
@@ -78,17 +77,6 @@ def _refined_by(latency: Metric) -> str:
         return ""
     told = [f"{tier} {format_duration(statistics.median(own))} (n={len(own)})" for tier, own in sorted(found.items())]
     return f"median by refining tier: {', '.join(told)}"
-
-
-def _bounds(latency: Metric, statistic: Statistic, confidence: float) -> str:
-    """Each holds with that confidence; what has too few processes for one, or none above 0, is open on that side."""
-    low, high = percentile_bounds([trial.samples for trial in latency.trials], statistic, confidence)
-    low = low if low is not None and low > 0 else None
-    if low is not None and high is not None:
-        return format_range(low, high, latency.unit)
-    if low is not None:
-        return f"> {format_value(low, latency.unit)}"
-    return "none" if high is None else f"< {format_value(high, latency.unit)}"
 
 
 def _rates(asked: Asked, groups: list[Queries], is_brief: bool) -> Table:

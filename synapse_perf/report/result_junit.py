@@ -87,9 +87,8 @@ def _cases(result: Result) -> Iterator[Case]:
 
 
 def _comparison_case(one: Comparison, group: str) -> Case:
-    is_new = one.status == "missing" and one.baseline is None
-    outcome = "skipped" if is_new else _OUTCOMES[one.status]
-    return Case(group, one.metric, outcome, "new" if is_new else one.status, comparison_text(one), one.reason)
+    outcome = "skipped" if one.is_new else _OUTCOMES[one.status]
+    return Case(group, one.metric, outcome, "new" if one.is_new else one.status, comparison_text(one), one.reason)
 
 
 def _leak_case(leak: Leak, group: str) -> Case:

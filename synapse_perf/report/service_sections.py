@@ -64,7 +64,7 @@ def _sentences(result: Result, judged: Sequence[Metric], empty: Metric | None) -
         share = format_percent(min((middle(empty) or 0.0) / whole, 1.0))
         told.append(f"An empty container takes {format_middle(empty)} here, {share} of that.")
     floor = result.workload.get("floor")
-    if isinstance(floor, Mapping):
+    if isinstance(floor, Mapping) and not (whole and floor["start_s"] > whole):
         share = f" of the {format_duration(whole)}" if whole else ""
         told.append(f"{floor['start_s']:g} s{share} is waiting for health checks: {_path_text(floor)}.")
     return told

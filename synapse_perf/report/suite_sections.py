@@ -10,7 +10,17 @@ from synapse_perf.model import Check, CheckStatus, Comparison, Finding, Metric, 
 from synapse_perf.report.characters import needs_ascii
 from synapse_perf.report.comparisons_table import tally
 from synapse_perf.report.document import Block, Cell, Column, Document, Paragraph, Row, Section, Table
-from synapse_perf.report.figures import NOT_YET, format_gain, format_interval, format_ratio, labels_of, where_of
+from synapse_perf.report.figures import (
+    NOT_YET,
+    confidence_of,
+    format_count,
+    format_gain,
+    format_judged_interval,
+    format_ratio,
+    is_rough,
+    labels_of,
+    where_of,
+)
 from synapse_perf.report.findings_list import ranked_findings
 from synapse_perf.report.five_parts import figure_of, first_words, five_parts
 from synapse_perf.report.render import Format, document_text, render
@@ -51,11 +61,8 @@ def suite_sections(suite: Suite) -> Document:
 
 def whole_suite(suite: Suite) -> Document:
     """With the five parts of a whole report; the worst problem stands with the verdict."""
-    verdict = _verdict_section(suite)
-    first, *rest = verdict.blocks
     problem = [Paragraph(_sentence(result, finding)) for result, finding in _worst(suite)]
-    verdict = Section("", (first, *_missed(suite), *problem, *rest))
-    return (verdict, *five_parts(suite, _table_section(suite)), _parts_section(suite))
+    return (_verdict_section(suite, *problem), *five_parts(suite, _table_section(suite)), _parts_section(suite))
 
 
 def _missed(suite: Suite) -> list[Block]:
@@ -80,7 +87,7 @@ def _short(statistic: str) -> str:
     return "p50" if statistic == "median" else statistic
 
 
-def _verdict_section(suite: Suite) -> Section:
+def _verdict_section(suite: Suite, *problem: Block) -> Section:
     shown = [worst(checks) for checks in _by_target(suite).values()]
     is_sample = {check.metric: result.subject == "sample" for result in suite.results for check in result.checks}
     samples = [check for check in shown if check.observed is not None and is_sample.get(check.metric)]
@@ -91,8 +98,11 @@ def _verdict_section(suite: Suite) -> Section:
             parts.append(f"{count} {word}")
     if samples:
         parts.append(f"{len(samples)} measured on samples, not your system")
-    text = f"{STATUS_WORDS[suite.verdict]}: of {len(shown)} targets {', '.join(parts)}"
-    blocks: list[Block] = [Paragraph(text, STATUS_TONES[suite.verdict])]
+    leaks = sum(len(result.leaks) for result in suite.results)
+    rests_on_leaks = suite.verdict == "pass" and leaks and all(check.status != "pass" for check in suite.checks)
+    first = f"no leak in {leaks} checks; " if rests_on_leaks else ""
+    text = f"{STATUS_WORDS[suite.verdict]}: {first}of {len(shown)} targets {', '.join(parts)}"
+    blocks: list[Block] = [Paragraph(text, STATUS_TONES[suite.verdict]), *_missed(suite), *problem]
     compared = [one for result in suite.results for one in result.comparisons]
     if compared:
         missing = ", where missing is what only one of the two runs measured"
@@ -132,7 +142,8 @@ def _row(checks: list[Check], suite: Suite) -> Row:
     metric = next((one for one in result.metrics if one.key == check.metric), None) if result else None
     is_floor = (metric.better if metric else find_target(check.target).better) == "higher"
     is_sample = result is not None and result.subject == "sample" and check.observed is not None
-    observed = "" if check.observed is None else f"{_short(check.statistic)} {figure_of(check, check.observed)}"
+    rough = "~" if is_rough(metric, check.statistic) else ""
+    observed = "" if check.observed is None else f"{_short(check.statistic)} {rough}{figure_of(check, check.observed)}"
     return Row(
         (
             Cell(check.target, "strong"),
@@ -158,22 +169,22 @@ def _margin(check: Check, *, is_floor: bool) -> str:
 
 def _note(check: Check, checks: Sequence[Check], result: Result | None, metric: Metric | None) -> str:
     parts = []
-    interval = format_interval(metric, check.statistic)
-    if check.observed is not None and interval != "none":
-        parts.append(f"interval {interval} ({_confidence(metric):.0%})".replace("%)", " %)"))
+    if check.observed is not None and result is not None and metric is not None:
+        confidence = confidence_of(result)
+        interval = format_judged_interval(metric, check, confidence)
+        few = "too few for an interval" if interval == "none" else f"{confidence * 100:g} % {interval}"
+        parts.append(f"n={format_count(metric)}, {few}")
+    name = check.metric.partition("{")[0]
     if check.status != "pass" and SAMPLE not in check.reason:
         parts.append(check.reason or NOT_YET)
+    elif name != find_target(check.target).metric:  # one of several that decide it
+        parts.append(name.replace("_", " "))
     if len(checks) > 1 and metric is not None:
         parts.append(f"worst of {len(checks)}: {where_of(labels_of(check.metric, {check.metric: metric}))}")
     change = next((one for one in result.comparisons if one.metric == check.metric), None) if result else None
     if change is not None:
         parts.append(_change(change))
     return "; ".join(parts)
-
-
-def _confidence(metric: Metric | None) -> float:
-    interval = metric.summary.interval if metric else None
-    return interval.confidence if interval else 0.95
 
 
 def _change(change: Comparison) -> str:

@@ -6,7 +6,16 @@ from collections import Counter
 
 from synapse_perf.model import Check, CheckStatus, Metric, Result
 from synapse_perf.report.document import Block, Cell, Column, Paragraph, Row, Section, Table, Tone
-from synapse_perf.report.figures import NOT_YET, format_count, format_interval, interval_title, labels_of, where_of
+from synapse_perf.report.figures import (
+    NOT_YET,
+    confidence_of,
+    format_count,
+    format_judged_interval,
+    interval_title,
+    is_rough,
+    labels_of,
+    where_of,
+)
 from synapse_perf.units import format_value
 
 STATUS_WORDS: dict[CheckStatus, str] = {
@@ -50,7 +59,7 @@ def targets_section(result: Result) -> Section:
         Column("n", "right"),
         Column("status"),
     )
-    rows = tuple(_row(checks, metrics, result.subject == "sample") for checks in grouped.values())
+    rows = tuple(_row(checks, metrics, result) for checks in grouped.values())
     blocks: list[Block] = [Table(columns, rows)]
     return Section("Targets", tuple(blocks))
 
@@ -64,21 +73,20 @@ def _load(check: Check) -> float:
     return check.observed / check.limit if check.observed is not None and check.limit else 0.0
 
 
-def _row(checks: list[Check], metrics: dict[str, Metric], is_sample: bool) -> Row:
+def _row(checks: list[Check], metrics: dict[str, Metric], result: Result) -> Row:
     check = worst(checks)
     metric = metrics.get(check.metric)
     is_floor = metric is not None and metric.better == "higher"
-    is_sample = is_sample and check.observed is not None
+    is_sample = result.subject == "sample" and check.observed is not None
     status = "sample" if is_sample else STATUS_WORDS[check.status]
-    is_rough = metric is not None and getattr(metric.summary, check.statistic) is None  # too few for that statistic
     value = "" if check.observed is None else format_value(check.observed, check.unit)
-    observed = f"{check.statistic} {'~' if is_rough else ''}{value}" if value else "none"
+    observed = f"{check.statistic} {'~' if is_rough(metric, check.statistic) else ''}{value}" if value else "none"
     return Row(
         (
             Cell(check.target, "strong"),
             Cell(f"{'≥' if is_floor else '<'} {format_value(check.limit, check.unit)}"),
             Cell(observed),
-            Cell(format_interval(metric, check.statistic)),
+            Cell(format_judged_interval(metric, check, confidence_of(result))),
             Cell(format_count(metric)),
             Cell(status, "plain" if is_sample else STATUS_TONES[check.status]),
         ),

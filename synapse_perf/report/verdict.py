@@ -47,6 +47,8 @@ def _outcome(result: Result) -> list[str]:
     if not measured:
         parts.append("nothing was measured")
     worse = _worse(result)
+    if result.verdict == "pass" and result.leaks and all(check.status != "pass" for check in result.checks):
+        parts.insert(0, f"no leak in {len(result.leaks)} checks")  # which alone the verdict rests on
     rests_on_targets = any(check.status == "fail" for check in result.checks)
     return (parts + worse if rests_on_targets else worse + parts) + _failure_counts(result)
 

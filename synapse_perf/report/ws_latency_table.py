@@ -6,23 +6,25 @@ from collections.abc import Mapping
 
 from synapse_perf.analyze.percentile_bounds import percentile_bounds
 from synapse_perf.analyze.summary import PERCENTILES, least_for_percentile, quantile
+from synapse_perf.analyze.targets import find_target
 from synapse_perf.analyze.ws_cases import WsCase, percentile, pooled
 from synapse_perf.model import Check, Metric, Result, Statistic
 from synapse_perf.report.document import Cell, Column, Paragraph, Row, Section, Table
-from synapse_perf.report.figures import fact_values, format_count, format_range
-from synapse_perf.report.targets_table import STATUS_TONES
+from synapse_perf.report.figures import confidence_of, fact_values, format_count, format_range
+from synapse_perf.report.targets_table import SAMPLE, STATUS_TONES
 from synapse_perf.units import format_duration
 
+TARGET = "websocket-latency"
 SHOWN: tuple[tuple[str, Statistic], ...] = (("p50", "median"), ("p95", "p95"), ("p99", "p99"))
-WORDS = {"pass": "in time", "fail": "LATE", "inconclusive": "open", "not-measured": "sample"}
+WORDS = {"pass": "in time", "fail": "LATE", "inconclusive": "open"}
 
 
 def latency_section(result: Result, cases: list[WsCase]) -> Section | None:
     """A row for each case, with the intervals under it; None where nothing was measured."""
     if not cases:
         return None
-    confidence = _confidence(result)
-    judged = {check.metric: check for check in result.checks if check.target == "websocket-latency"}
+    confidence = confidence_of(result)
+    judged = {check.metric: check for check in result.checks if check.target == TARGET}
     columns = (
         Column("case"),
         Column("p50", "right"),
@@ -50,7 +52,8 @@ def _answer(result: Result) -> str:
 def _row(case: WsCase, judged: Mapping[str, Check], confidence: float) -> Row:
     metric, check = case.latency, judged.get(case.latency.key)
     figures = [Cell(_statistic(metric, statistic), "strong" if name == "p95" else "plain") for name, statistic in SHOWN]
-    status = Cell(WORDS.get(check.status, check.status), STATUS_TONES[check.status]) if check else Cell("not judged")
+    word = WORDS.get(check.status) or ("sample" if SAMPLE in check.reason else "not judged") if check else "not judged"
+    status = Cell(word, STATUS_TONES[check.status] if check else "plain")
     rest = (Cell(format_duration(max(pooled(metric)))), Cell(str(case.lost)), Cell(format_count(metric)), status)
     return Row((Cell(case.name), *figures, *rest), _note(case, confidence))
 
@@ -70,7 +73,7 @@ def _note(case: WsCase, confidence: float) -> str:
             interval = case.latency.summary.interval
             low, high = (interval.low, interval.high) if interval else (None, None)
         else:
-            low, high = percentile_bounds(groups, statistic, confidence)
+            low, high = percentile_bounds(groups, statistic, confidence, find_target(TARGET).minimum)
         if low is not None and high is not None:
             parts.append(f"{name} {format_range(low, high, 's')}")
         elif high is not None:
@@ -84,8 +87,3 @@ def _note(case: WsCase, confidence: float) -> str:
             f"{format_duration(middles)}, to the last {format_duration(percentile(case.latency, 0.5))} (p50)"
         )
     return "; ".join(told)
-
-
-def _confidence(result: Result) -> float:
-    found = result.plan.get("confidence")
-    return float(found) if isinstance(found, int | float) else 0.95

@@ -81,6 +81,8 @@ def read_bytes(name: str) -> bytes:
 def _json_error(message: str, data: bytes) -> str:
     if message.startswith("EOF"):
         return "it ends too early" + message[message.find(" at line") :]
+    if data.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
+        return "it begins with a byte order mark; write it as UTF-8 without one"
     return "it is not JSON" if message.endswith("at line 1 column 1") or b"\0" in data[:1000] else message
 
 
@@ -113,11 +115,12 @@ def _version_of(document: Json, name: str, version: int) -> int:
 
 def _infinite(value: Json) -> Location | None:
     """Where a number is too large for a float (1e999); the JSON parser turns it into an infinity without a word."""
-    if isinstance(value, float):
-        return () if math.isinf(value) else None
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, item in items:
-        if isinstance(item, (float, dict, list)):
+        if isinstance(item, float):
+            if math.isinf(item):
+                return (key,)
+        elif isinstance(item, (dict, list)):
             inside = _infinite(item)
             if inside is not None:
                 return (key, *inside)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from synapse_perf.analyze.compare import compare, compare_metric, ratio_interval
 from synapse_perf.analyze.summary import quantile
@@ -90,13 +91,19 @@ def test_times_of_nothing_are_no_counts() -> None:
         ((1.0,) * 5, STEADY, "at least 6"),
         ((math.nan, *STEADY), STEADY, "not a number"),
         ((0.0, *STEADY), STEADY, "above 0"),
-        ((), STEADY, "at least 6"),
     ],
 )
 def test_what_cannot_be_compared_never_passes(now: tuple[float, ...], before: tuple[float, ...], words: str) -> None:
     found = compare_metric(single(*now), single(*before))
     assert (found.status, found.ratio) == ("inconclusive", None)
     assert words in found.reason
+
+
+@pytest.mark.parametrize("now", [(), (math.nan,) * 6])
+def test_a_metric_without_a_sample_any_more_is_missing(now: tuple[float, ...]) -> None:
+    found = compare_metric(single(*now), single(*STEADY))
+    assert (found.status, found.reason) == ("missing", "no sample of it, or one that is not a number")
+    assert found.baseline is not None
 
 
 def test_an_exact_metric_may_not_change_at_all() -> None:
@@ -106,7 +113,8 @@ def test_an_exact_metric_may_not_change_at_all() -> None:
 
 def test_another_unit_or_direction_is_not_comparable() -> None:
     found = compare_metric(single(*STEADY, unit="B", better="higher"), single(*STEADY))
-    assert (found.status, found.reason) == ("not-comparable", "differing: unit, better")
+    assert (found.status, found.reason) == ("not-comparable", "differing: unit (s, now B), better (lower, now higher)")
+    assert found.baseline is None  # 3 seconds are not 3 bytes
 
 
 def test_a_metric_that_is_gone_is_missing_and_a_new_one_has_no_baseline() -> None:
@@ -119,6 +127,15 @@ def test_a_metric_that_is_gone_is_missing_and_a_new_one_has_no_baseline() -> Non
     ]
     assert (rows[0].current, rows[0].baseline) == (None, 3.0)
     assert (rows[2].current, rows[2].baseline) == (3.0, None)
+
+
+def test_of_few_processes_what_is_gone_is_no_new_metric() -> None:
+    """Of less than six samples no median is stated, but that it was measured is known."""
+    old, new, empty = single(1.0, 2.0, name="old"), single(3.0, name="new"), single(name="empty")
+    gone, came, nothing = compare(result_of(new, empty), result_of(old))
+    assert (gone.status, gone.baseline, gone.is_new) == ("missing", 1.5, False)
+    assert (came.status, came.current, came.is_new) == ("missing", 3.0, True)
+    assert (nothing.status, nothing.is_new) == ("inconclusive", False)
 
 
 def test_another_machine_is_not_comparable_and_its_differing_fields_are_named() -> None:
@@ -163,6 +180,14 @@ def test_interval_is_that_of_all_resamples(sizes: tuple[int, int]) -> None:
     low, high = ratio_interval(above.tolist(), below.tolist(), 0.9)
     assert (ratios > high * (1 + 1e-9)).mean() <= 0.05 + 1e-9 < (ratios > high * (1 - 1e-9)).mean()
     assert (ratios < low * (1 - 1e-9)).mean() <= 0.05 + 1e-9 < (ratios < low * (1 + 1e-9)).mean()
+
+
+@pytest.mark.parametrize("processes", [1500, 1501])
+def test_of_many_processes_the_bounds_are_order_statistics(processes: int) -> None:
+    """As of a file of hyperfine; beside a steady baseline the ratio is a resampled median, whose rank is binomial."""
+    now = [1 + place / processes for place in range(processes)]
+    ranks = stats.binom.ppf([0.025, 0.975], processes, 0.5)
+    assert ratio_interval(now, [1.0] * 6, 0.95) == pytest.approx(tuple(1 + ranks / processes), abs=2 / processes)
 
 
 @untimed

@@ -63,6 +63,14 @@ def test_evidence_is_told_and_what_more_would_decide() -> None:
     assert decision.needs == 2  # 1 of 10
 
 
+def test_a_percentile_far_over_its_limit_in_too_few_processes_is_not_called_close_alone() -> None:
+    slow_in_one = [[0.01] * 40 + [0.2] * 20, [0.01] * 58 + [0.2] * 2, [0.01] * 60]
+    decision = decide(slow_in_one, "p95", 0.05, "lower", minimum=3)
+
+    assert decision.status == "inconclusive"
+    assert decision.reason.startswith("too close to the limit, or too few processes, to tell: 22 of 180 samples")
+
+
 def test_an_even_split_names_no_number_of_further_processes() -> None:
     assert decide([[1.0], [3.0]] * 4, "median", 2.0, "lower").needs is None
 

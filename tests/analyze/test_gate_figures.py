@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from synapse_perf.analyze.gate_figures import companions_of, figures_of
+from synapse_perf.analyze.gate_figures import Figure, check_wanted, companions_of, figures_of, is_written_once
 from synapse_perf.analyze.gate_targets import checks_over
 from synapse_perf.errors import InputError
 from synapse_perf.model import Check, CheckStatus, Metric, Result, Suite
@@ -54,6 +54,31 @@ def test_where_metrics_have_targets_those_and_exact_ones_have_to_be_decided() ->
     }
     assert all(figure.is_principal for figure in figures_of(result_of(judged, aside)).values())
     assert figures_of(result_of(judged, aside, checks=(check(judged),)), ["aside"])["aside"].is_principal
+
+
+@pytest.mark.parametrize(
+    ("sides", "is_once"),
+    [
+        ([{"a": 1.0, "b": 2.0}] * 12, True),
+        ([{"a": 1.0, "b": 2.0}] * 11 + [{"a": 1.0, "b": 2.1}], False),
+        ([{"a": 1.0}] * 11 + [{}], False),
+        ([{}] * 12, False),
+        ([{"a": 1.0}], False),
+    ],
+)
+def test_times_that_no_clock_gives_were_written_once(sides: list[dict[str, float]], is_once: bool) -> None:
+    figures = [{name: Figure(value, "s", "lower") for name, value in side.items()} for side in sides]
+    assert is_written_once(figures) == is_once
+    counts = [{name: Figure(value, "B", "exact") for name, value in side.items()} for side in sides]
+    assert not is_written_once(counts)  # bytes may well be the same every time
+
+
+def test_a_name_of_no_metric_is_told_with_those_that_there_are() -> None:
+    run = result_of(single(1, name="query_latency", labels={"tier": "fast"}), named("recall"))
+    check_wanted(["query_*", "recall"], [run])
+    with pytest.raises(InputError, match="--metric typo: no metric has this name") as raised:
+        check_wanted(["recall", "typo"], [run])
+    assert raised.value.remedy == "choose of these: query_latency, recall"
 
 
 def test_metrics_are_chosen_by_name_and_by_pattern() -> None:

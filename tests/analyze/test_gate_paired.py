@@ -132,6 +132,12 @@ def test_what_is_no_number_is_inconclusive(value: float) -> None:
     assert (found.status, found.is_open, found.slowdown) == ("inconclusive", False, None)
 
 
+def test_what_has_no_sample_in_any_run_of_the_change_is_missing() -> None:
+    found = screened([paired(1, math.nan)] * 12)
+    assert (found.status, found.reason) == ("missing", "no sample of it, or one that is not a number")
+    assert screened([paired(1, math.nan), *slower_by(1.0, 11)]).is_incomplete
+
+
 @pytest.mark.parametrize("value", [0.0, -1.0])
 def test_a_ratio_of_what_is_not_above_zero_is_inconclusive(value: float) -> None:
     assert screened([*slower_by(1.0, 11), paired(1, value)]).status == "inconclusive"
@@ -151,7 +157,10 @@ def test_too_few_pairs_to_ever_reject_pass_nothing(count: int) -> None:
 
 def test_another_unit_or_direction_is_not_comparable() -> None:
     pairs = [PairedRuns({"m": time(1)}, {"m": Figure(1, "B", "higher")})] * 12
-    assert (screened(pairs).status, screened(pairs).reason) == ("not-comparable", "differing: unit, better")
+    assert (screened(pairs).status, screened(pairs).reason) == (
+        "not-comparable",
+        "differing: unit (s, now B), better (lower, now higher)",
+    )
 
 
 # --- exact metrics ---------------------------------------------------------------------------------------------------

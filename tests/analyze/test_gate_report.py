@@ -150,9 +150,27 @@ def test_a_waiver_ends_where_the_slowdown_goes_beyond_what_was_agreed(
     assert waived(row("regressed", ratio=ratio, better=better), row(metric="n"), up_to=0.15).exit_code == code
 
 
+def test_an_undecided_metric_is_waived_as_far_as_its_interval_goes() -> None:
+    open_row = row("inconclusive")
+    within, beyond = (replace(open_row, comparison=replace(open_row.comparison, high=high)) for high in (1.14, 1.3))
+    assert waived(within, row(metric="n"), up_to=0.15).exit_code == ExitCode.PASS
+    found = waived(beyond, row(metric="n"), up_to=0.15)
+    assert found.exit_code == ExitCode.INCONCLUSIVE
+    assert found.rows[0].comparison.reason.endswith("it may be beyond the 15.0 % that were waived")
+    assert waived(beyond, row(metric="n")).exit_code == ExitCode.PASS
+
+
 def test_a_waiver_holds_through_its_day_and_fails_loudly_from_the_next() -> None:
     assert waived(row("regressed"), row(metric="n"), expires="2026-11-23").exit_code == ExitCode.PASS
     ran_out = waived(row("unchanged"), expires="2026-11-22")
     assert ran_out.exit_code == ExitCode.FAIL
     assert "ran out on 2026-11-22 (meant)" in ran_out.faults[0]
     assert waived(row("unchanged", "n"), expires="2026-11-22").exit_code == ExitCode.PASS
+
+
+def test_a_waiver_of_no_metric_here_is_told_where_it_ran_out_or_could_be_missed() -> None:
+    """It may be misspelt, or of another gate."""
+    told = ("the waiver of m is of no metric here",)
+    assert waived(row("unchanged", "n")).warnings == ()
+    assert waived(row("regressed", "n")).warnings == told
+    assert waived(row("unchanged", "n"), expires="2026-11-22").warnings == (f"{told[0]}, and ran out on 2026-11-22",)

@@ -103,8 +103,8 @@ def test_other_software_is_compared_and_named() -> None:
     ("now", "status", "words"),
     [
         (result_of(), "missing", "the run has no such metric"),
-        (result_of(single()), "inconclusive", "no sample"),
-        (result_of(single(math.nan, 1.0)), "inconclusive", "not a number"),
+        (result_of(single()), "missing", "no sample"),
+        (result_of(single(math.nan, 1.0)), "missing", "not a number"),
         (result_of(single(*[0.0] * 6)), "inconclusive", "above 0"),
         (result_of(single(*STEADY, unit="B")), "not-comparable", "differing: unit"),
     ],

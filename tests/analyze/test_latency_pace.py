@@ -241,6 +241,14 @@ def test_nothing_goes_on_forever_where_every_trial_fails() -> None:
     assert len(found.trials) == 2 * len(cases)
 
 
+def test_a_first_trial_that_fails_and_takes_all_the_time_ends_the_run() -> None:
+    hung = Failure("time-out", "no end after 63.0 s", "allow more", arm="two-stage")
+    cases = plan_latency(TIERS, built_in_queries(), SHORT, FACTORY)
+    found = run(replace(EMBEDDED, start_s=63.0, failing={case.name: hung for case in cases}), 40)
+
+    assert len(found.trials) == 1
+
+
 def test_a_trial_that_does_not_tell_what_it_asked_counts_as_getting_ready() -> None:
     spec = TrialSpec("tier_latency", "fast", {"tier": "fast"}, {})
     pace = pace_of([Trial(spec, 1, (), 9.0), Trial(spec, 2, (), 9.0, {"asked": 2, "asked_s": 3.0})])

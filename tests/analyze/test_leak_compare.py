@@ -50,6 +50,15 @@ def test_two_clean_runs_pass_and_a_new_leak_fails() -> None:
     assert overall_verdict((), compare_runs(leak, clean), leaks=leak.leaks) == "fail"
 
 
+@pytest.mark.parametrize("gone", [row("clean", None), row("inconclusive", None), row("leak", 5000.0)])
+def test_a_probe_that_is_gone_is_no_new_one_whatever_it_told(gone: Leak) -> None:
+    (comparison,) = compare_runs(result(), result(gone))
+    assert (comparison.status, comparison.is_new) == ("missing", False)
+    (came,) = compare_runs(result(gone), result())
+    assert came.status == ("inconclusive" if gone.status == "inconclusive" else "missing")
+    assert came.is_new == (came.status == "missing")
+
+
 def test_what_the_allocator_merely_keeps_is_not_missed() -> None:
     rss = replace(row("retained", 1e6), metric=KEY.replace("heap", "rss"))
 

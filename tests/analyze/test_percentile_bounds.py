@@ -32,6 +32,15 @@ def test_the_verdict_turns_at_the_bounds(seed: int) -> None:
     assert [status(low * factor) for factor in (0.999, 1.001)] == ["fail", "inconclusive"]
 
 
+def test_they_turn_where_a_verdict_turns_that_was_asked_for_after_fewer_processes() -> None:
+    groups = drawn(2, processes=3, queries=200, effect=0.01)
+    high = percentile_bounds(groups, "p95", 0.95, first=3).high
+    assert high is not None
+
+    turned = [decide(groups, "p95", high * factor, "lower", 0.95, minimum=3).status for factor in (0.999, 1.001)]
+    assert turned == ["inconclusive", "pass"]
+
+
 def test_the_percentile_lies_between_them() -> None:
     groups = drawn(3)
     low, high = percentile_bounds(groups, "p90", 0.95)

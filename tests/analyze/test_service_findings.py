@@ -27,10 +27,10 @@ def start(total: float, started: str = "container", **phases: float) -> list[Met
     ]
 
 
-def timed(imports_s: float, start_s: float, interpreters: int = 1) -> list[Trial]:
+def timed(imports_s: float, start_s: float, interpreters: int = 1, **longer: float) -> list[Trial]:
     told: dict[str, Any] = {
         "total_s": imports_s,
-        "packages": {"torch": imports_s * 0.7, "sklearn": imports_s * 0.2},
+        "packages": {**longer, "torch": imports_s * 0.7, "sklearn": imports_s * 0.2},
         "modules": 900,
         "interpreters": interpreters,
         "start_s": start_s,
@@ -109,14 +109,28 @@ def test_waits_that_hardly_count_are_no_finding() -> None:
     assert "health-check-floor" not in found(start(8.0, "compose", create=1.1), case=short)
 
 
+def test_a_floor_that_a_start_went_below_is_none() -> None:
+    assert "health-check-floor" not in found(start(20.0, "compose", create=18.0), case=FLOOR)
+
+
 def test_imports_are_told_with_the_packages_that_take_longest() -> None:
     one = found(start(8.0), timed(5.6, 8.0))["import-time"]
 
     assert one.severity == "medium"
-    assert one.cause.startswith("70 % of the start are imports of Python; the longest by package: torch 3.9 s, sklearn")
+    assert one.cause.startswith(
+        "70 % of the start are imports of Python; the longest by package: torch 3.92 s, sklearn"
+    )
     assert "import torch where it is first needed" in one.change
     assert one.change.endswith("it comes through app.search > transformers")
     assert one.evidence["imported_through"] == "app.search > transformers"
+
+
+def test_imports_of_a_start_that_is_quick_enough_are_a_note() -> None:
+    assert found(start(1.0), timed(0.7, 1.0))["import-time"].severity == "info"
+
+
+def test_what_every_start_of_python_imports_is_not_to_be_moved() -> None:
+    assert "import torch where" in found(start(8.0), timed(5.6, 8.0, site=5.0))["import-time"].change
 
 
 def test_few_imports_are_a_note_and_those_of_several_interpreters_are_never_more_than_all() -> None:

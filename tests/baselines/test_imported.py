@@ -49,6 +49,18 @@ def test_each_time_of_hyperfine_is_a_process_of_its_command(tmp_path: Path) -> N
     assert results.dumps(run)
 
 
+def test_a_parameter_of_hyperfine_takes_no_label_that_has_a_meaning_here(tmp_path: Path) -> None:
+    """What has a variant is judged by no gate, so that all of it would pass."""
+    each = {**HYPERFINE["results"][0], "parameters": {"variant": "x", "command": "y"}}
+    run = read_run(written(tmp_path, json.dumps({"results": [each]})))
+    assert isinstance(run, Result)
+    assert dict(run.metrics[0].labels) == {
+        "command": "sleep 0.1",
+        "parameter_variant": "x",
+        "parameter_command": "y",
+    }
+
+
 def test_a_result_file_is_read_as_ever(tmp_path: Path) -> None:
     results.write(tmp_path / "file.json", made_result())
 

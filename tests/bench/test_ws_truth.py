@@ -17,7 +17,7 @@ from tests.bench.pairs import KeptRatios, paired_ratio
 from tests.outside.websocket_servers import websocket_server
 
 BARE = Path(__file__).with_name("bare_websocket.py")
-RATE, COUNT = 200.0, 200
+RATE, COUNT = 250.0, 100  # processes differ by more than the messages of one do, so many short ones
 
 
 def trial(url: str, register: Register, count: int = COUNT) -> Trial:
@@ -67,7 +67,7 @@ def test_a_message_takes_as_long_as_with_a_bare_client(benchmark: BenchmarkFixtu
     def compare() -> None:
         with websocket_server("echo") as url:
             kept = KeptRatios("websocket")
-            ratio = paired_ratio(lambda: sent_to_received_s(url, register), lambda: bare_s(url), most=150, kept=kept)
+            ratio = paired_ratio(lambda: sent_to_received_s(url, register), lambda: bare_s(url), kept=kept)
         sys.stdout.write(f"\nsend to receive against a bare client: {ratio}\n")
         benchmark.extra_info |= {"ratio": ratio.median, "low": ratio.low, "high": ratio.high, "pairs": ratio.pairs}
         assert ratio.is_known_well, f"this machine is too noisy to tell: {ratio}"

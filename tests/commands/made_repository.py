@@ -7,7 +7,7 @@ from pathlib import Path
 
 # Writes what hyperfine would: the time in `time`, which is the code; `noise` numbers its own runs.
 BENCHMARK = """\
-printf '{"results": [{"command": "work", "times": [%s]}]}' "$(cat time)" > "$SYNAPSE_PERF_OUTPUT"
+printf '{"results": [{"command": "work", "times": [%s]}]}' "$(cat time)000$$" > "$SYNAPSE_PERF_OUTPUT"
 """
 COMMAND = "sh bench.sh"
 

@@ -130,7 +130,7 @@ def test_prune_keeps_the_newest_runs_and_drops_waivers_that_ran_out() -> None:
     done = run("prune", "--keep", "2")
 
     assert done.stdout.splitlines() == [
-        "baselines/main.json: 1 runs dropped, the newest 2 kept",
+        "baselines/main.json: 1 run dropped, the newest 2 kept",
         "old: the waiver that ran out on 2020-01-01 is dropped",
     ]
     assert [one.started_at[:10] for one in baselines.results_of(baselines.load("main"))] == ["2026-01-03", "2026-01-02"]

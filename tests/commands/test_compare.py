@@ -10,7 +10,7 @@ import pytest
 
 from synapse_perf import baselines, results
 from synapse_perf.cli import run
-from synapse_perf.model import Environment, Metric, Result
+from synapse_perf.model import Check, Environment, Failure, Metric, Result
 from tests.analyze.trials import single
 from tests.made_results import made_result
 
@@ -23,7 +23,7 @@ def _in_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def result_of(*metrics: Metric, day: int = 1) -> Result:
-    return replace(made_result(started_at=f"2026-01-0{day}T00:00:00Z"), metrics=metrics, checks=())
+    return replace(made_result(started_at=f"2026-01-0{day}T00:00:00Z"), metrics=metrics, checks=(), failures=())
 
 
 def scaled(factor: float, day: int = 1) -> Result:
@@ -90,6 +90,56 @@ def test_a_metric_that_disappeared_and_a_run_without_any_are_no_pass() -> None:
     assert run(["compare", "one.json", "both.json"]) == 0
     assert run(["compare", "both.json", "none.json"]) == 6
     assert run(["compare", "none.json", "none.json"]) == 6
+
+
+def test_what_lost_its_samples_counts_though_other_metrics_have_the_targets() -> None:
+    """Undecided is no fault of a metric that is only shown beside those with targets; nothing to decide by is one."""
+    judged, aside, empty = single(*STEADY, labels={"model": "judged"}), single(*STEADY), single()
+    target = Check("model-startup-cpu", judged.key, "median", 15.0, "s", 3.0, "pass", "under the limit")
+    results.write("a.json", replace(result_of(judged, aside), checks=(target,)))
+    results.write("b.json", replace(result_of(judged, empty), checks=(target,)))
+
+    assert run(["compare", "a.json", "b.json"]) == 4
+    assert run(["gate", "b.json", "--baseline", "a.json", "--effect", "50%"]) == 4
+
+
+def test_a_run_of_which_a_part_failed_is_no_pass(capsys: pytest.CaptureFixture[str]) -> None:
+    results.write("a.json", scaled(1.0))
+    failed = (Failure("crash", "the worker was killed"), Failure("interrupted", "Ctrl-C"))
+    results.write("b.json", replace(scaled(1.0), failures=failed))
+
+    for command in (["compare", "a.json", "b.json"], ["gate", "b.json", "--baseline", "a.json", "--effect", "50%"]):
+        assert run([*command, "-o", "out.xml"]) == 6
+        shown = capsys.readouterr().out
+        assert shown.startswith("FAILED WHILE MEASURING: 1 unchanged")
+        assert "- failed while it was measured: the worker was killed" in shown
+        assert 'errors="1"' in Path("out.xml").read_text()
+    assert run(["compare", "b.json", "a.json"]) == 0
+
+
+def test_of_a_baseline_with_several_runs_the_newest_is_compared_and_that_is_said(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for day, factor in ((1, 2.0), (2, 1.0)):
+        results.write("run.json", scaled(factor, day))
+        assert run(["baseline", "save", "main", "run.json", "--add"]) == 0
+    results.write("now.json", scaled(1.0, 3))
+    for names in (("main", "now.json"), ("now.json", "main")):
+        capsys.readouterr()
+        assert run(["compare", *names]) == 0
+        shown = capsys.readouterr().out
+        assert shown.startswith("PASS: 1 unchanged")
+        assert "main holds several runs: the newest is compared, 1 older are not" in " ".join(shown.split())
+
+
+def test_a_value_in_another_unit_is_not_shown_in_this_one(capsys: pytest.CaptureFixture[str]) -> None:
+    results.write("a.json", scaled(1.0))
+    results.write("b.json", result_of(single(*(value * 1000 for value in STEADY), unit="ms")))
+
+    assert run(["compare", "a.json", "b.json", "--format", "json"]) == 4
+    (row,) = json.loads(capsys.readouterr().out)["rows"]
+    assert (row["baseline"], row["current"], row["unit"]) == (None, 3000.0, "ms")
+    assert row["reason"] == "differing: unit (s, now ms)"
 
 
 @pytest.mark.parametrize(

@@ -8,15 +8,18 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
+from synapse_perf import results
 from synapse_perf.cli import run
 from synapse_perf.results import state_directory
 from tests.commands.made_repository import BENCHMARK, COMMAND, git, made_repository
+from tests.made_results import made_result
 
 PROGRAM = [sys.executable, "-m", "synapse_perf"]
 
@@ -48,8 +51,9 @@ def report(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
 
 
 def test_the_same_code_passes_and_is_said_to_be_the_same(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert gate("--format", "json") == 0
+    assert gate("--format", "json", "--effect", "1%") == 0
     found = report(capsys)
+    assert found["detects"].startswith("slowdowns from 3.00 % on")  # nothing below counts, whatever was asked for
     assert [(row["metric"], row["status"]) for row in found["rows"] if not row["stands_for"]] == [
         ("command_time{command=work}", "unchanged")
     ]
@@ -135,8 +139,9 @@ def test_pythons_path_names_the_worktree_before_an_installed_copy(repository: Pa
     git(repository, "commit", "-qm", "module")
     (repository / "src" / "mine.py").write_text("TIME = 0.13\n")
     command = (
-        f'{sys.executable} -S -c "import json, mine; '
-        "print(json.dumps({'results': [{'command': 'c', 'times': [mine.TIME]}]}))\" > $SYNAPSE_PERF_OUTPUT"
+        f'{sys.executable} -S -c "import json, mine, os; '
+        "print(json.dumps({'results': [{'command': 'c', 'times': [mine.TIME + os.getpid() * 1e-9]}]}))\" "
+        "> $SYNAPSE_PERF_OUTPUT"
     )
     os.environ["PYTHONPATH"] = str(repository / "src")
     try:
@@ -302,6 +307,42 @@ def test_ctrl_c_before_the_first_pair_is_told_and_leaves_nothing(repository: Pat
     assert gate.returncode == 130
     assert out.startswith("INTERRUPTED: nothing was compared")
     assert "Traceback" not in err
+
+
+def test_times_that_are_the_same_in_every_run_were_not_measured(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Such as a file that is committed: whatever the change does, it would pass."""
+    command = """printf '{"results": [{"command": "w", "times": [0.0123, 0.0125]}]}' > "$SYNAPSE_PERF_OUTPUT\""""
+    assert gate(command=command) == 6
+    assert "runs are the same to the last digit" in capsys.readouterr().err.splitlines()[0]
+
+
+def test_a_change_of_what_is_measured_is_not_comparable(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Such as other queries: what they make faster would hide what the code makes slower."""
+    results.write("run.json", replace(made_result(), workload={"digest": "w1", "queries": 50}))
+    git(repository, "add", "-A")
+    git(repository, "commit", "-qm", "what is measured")
+    results.write("run.json", replace(made_result(), workload={"digest": "w2", "queries": 5}))
+    assert gate(command='cp run.json "$SYNAPSE_PERF_OUTPUT"') == 4
+    told = capsys.readouterr().err.splitlines()[0]
+    assert "do not measure the same; differing: workload.queries" in told
+
+
+def test_a_name_of_no_metric_is_told_though_others_are_judged(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert gate("--metric", "command_time", "--metric", "comand_time") == 2
+    assert capsys.readouterr().err.splitlines() == [
+        "error: --metric comand_time: no metric has this name",
+        "hint: choose of these: command_time",
+    ]
+
+
+def test_what_a_calibration_has_no_use_for_is_told(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for options in (("-o", "x.md"), ("--format", "json"), ("--allow-inconclusive",)):
+        assert run(["gate", "--calibrate", "--command", COMMAND, *options]) == 2
+        assert "--calibrate judges nothing" in capsys.readouterr().err
 
 
 def test_a_metric_that_the_change_no_longer_writes_is_missing_and_code_4(

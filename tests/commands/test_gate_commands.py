@@ -42,6 +42,7 @@ def words_of(command: str) -> list[str]:
         ('[models]\nfast = "models/own.gguf"\n', ["profile-load"]),
         ("[tier-latency]\nmax_tokens = 8\n", ["tier-latency"]),
         ('run = ["bench-cgrag"]\n[tier-latency]\nmax_tokens = 8\n', ["bench-cgrag"]),
+        ('[ws-latency]\nurl = "ws://127.0.0.1:8000/ws"\n', ["ws-latency"]),
     ],
 )
 def test_each_benchmark_that_a_profile_has_a_section_for_is_run_in_its_share_of_the_time(
@@ -98,11 +99,13 @@ def test_several_commands_are_one_run_of_a_side(
 ) -> None:
     """Each with its metrics under its name; a slowdown in the second is found."""
     for name in ("leak-hunt", "bench-cgrag"):
-        results.write(f"{name}.json", replace(made_result(name), metrics=(single(7.125, 7.125),), checks=()))
+        results.write(
+            f"{name}.json", replace(made_result(name), metrics=(single(7.125, 7.125),), checks=(), failures=())
+        )
     (repository / "time").write_text("1.0")
     git(repository, "add", "-A")
     git(repository, "commit", "-qm", "what they write")
-    filled = 'sed "s/7.125/$(cat time)/" bench-cgrag.json > "$SYNAPSE_PERF_OUTPUT"'
+    filled = 'sed "s/7.125/$(cat time)000$$/" bench-cgrag.json > "$SYNAPSE_PERF_OUTPUT"'
     commands = ('cp leak-hunt.json "$SYNAPSE_PERF_OUTPUT"', filled)
     monkeypatch.setattr("synapse_perf.commands.gate_commands.profile_commands", lambda *_: commands)
     (repository / "time").write_text("1.2")

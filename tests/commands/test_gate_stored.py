@@ -9,7 +9,7 @@ import pytest
 
 from synapse_perf import baselines, results
 from synapse_perf.cli import run
-from synapse_perf.model import Check, Environment, Result
+from synapse_perf.model import Check, Environment, Result, Suite
 from tests.analyze.trials import single
 from tests.made_results import made_result
 
@@ -23,7 +23,7 @@ def _in_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def level(factor: float = 1.0, day: int = 1) -> Result:
     made = made_result(started_at=f"2026-01-{day:02}T00:00:00Z")
-    return replace(made, metrics=(single(*(value * factor for value in STEADY)),), checks=())
+    return replace(made, metrics=(single(*(value * factor for value in STEADY)),), checks=(), failures=())
 
 
 def five_stored() -> None:
@@ -65,6 +65,64 @@ def test_no_baseline_is_code_5_and_can_be_made(capsys: pytest.CaptureFixture[str
     assert "PASS: there was no baseline" in capsys.readouterr().out
     assert Path("baselines/profile-load.laptop.h1.json").is_file()
     assert run(["gate", "--baseline", "nowhere"]) == 5
+
+
+def test_a_missing_baseline_is_made_under_the_name_that_was_asked_for() -> None:
+    results.write("run.json", Suite((level(), replace(level(), benchmark="bench-cgrag")), (), "pass"))
+    for code in (0, 3):  # then it is there, and a single stored run does not decide
+        assert run(["gate", "run.json", "--baseline", "nightly", "--create-missing"]) == code
+    assert [path.name for path in Path("baselines").iterdir()] == ["nightly.json"]
+
+
+def test_a_baseline_that_was_made_for_a_part_of_a_run_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    baselines.save("main", level())
+    results.write("run.json", Suite((level(day=2), replace(level(), benchmark="bench-cgrag")), (), "pass"))
+
+    assert run(["gate", "run.json", "--create-missing", "--effect", "50%"]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "there was no baseline of a part of this run: it is one now, baselines/bench-cgrag.laptop.h1.json" in told
+
+
+def test_a_command_that_a_whole_run_has_no_more_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
+    baselines.save("main", Suite((level(), replace(level(), benchmark="bench-cgrag")), (), "pass"))
+    results.write("run.json", Suite((level(day=2),), (), "pass"))
+    results.write("part.json", level(day=2))
+
+    assert run(["gate", "run.json", "--baseline", "main", "--effect", "50%"]) == 4
+    assert "1 missing, 1 unchanged" in capsys.readouterr().out
+    assert run(["gate", "part.json", "--baseline", "main", "--effect", "50%"]) == 0
+
+
+def test_a_baseline_that_a_whole_run_has_nothing_for_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    baselines.save("one", level())
+    baselines.save("other", replace(level(), benchmark="bench-cgrag"))
+    baselines.save("elsewhere", replace(level(), benchmark="ui-fps", profile="another"))
+    results.write("run.json", Suite((level(day=2),), (), "pass"))
+
+    assert run(["gate", "run.json", "--effect", "50%"]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "not judged: baselines/other.json is of bench-cgrag with this profile" in told
+    assert "elsewhere" not in told
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--pairs", "50"), "--pairs is for --against"),
+        (("--max-time", "1m"), "--max-time is for --against"),
+        (("--seed", "0"), "--seed is for --against"),
+        (("--setup", "true"), "--setup is for --against"),
+        (("--metric", "model_startup_time", "--metric", "typo"), "--metric typo: no metric has this name"),
+    ],
+)
+def test_what_would_be_ignored_is_told(
+    options: tuple[str, ...], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    baselines.save("main", level())
+    results.save_run(level(day=2))
+
+    assert run(["gate", *options]) == 2
+    assert words in capsys.readouterr().err.splitlines()[0]
 
 
 def test_another_machine_is_code_4_and_its_fields_are_named(capsys: pytest.CaptureFixture[str]) -> None:

@@ -26,7 +26,7 @@ NAME = "baselines/main.json"
 
 def level(*values: float, day: int = 1) -> Result:
     made = made_result(started_at=f"2026-01-{day:02}T00:00:00Z")
-    return replace(made, metrics=(single(*(values or STEADY)),), checks=())
+    return replace(made, metrics=(single(*(values or STEADY)),), checks=(), failures=())
 
 
 @pytest.fixture

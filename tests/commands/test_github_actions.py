@@ -46,7 +46,8 @@ def two_runs(factor: float, name: str = "query_latency") -> tuple[str, str, str]
 
 
 def level(factor: float, name: str) -> Result:
-    return replace(made_result(), metrics=(single(*(value * factor for value in STEADY), name=name),), checks=())
+    metrics = (single(*(value * factor for value in STEADY), name=name),)
+    return replace(made_result(), metrics=metrics, checks=(), failures=())
 
 
 def annotated(text: str) -> list[tuple[str, str]]:
@@ -69,7 +70,7 @@ def test_a_regression_is_an_annotation_a_summary_and_outputs(job: Job, capsys: p
 
 def test_what_is_let_pass_has_the_code_of_the_step_and_the_verdict_of_the_gate(job: Job) -> None:
     for file, samples in (("before.json", STEADY[:3]), ("after.json", STEADY[3:])):
-        results.write(file, replace(made_result(), metrics=(single(*samples),), checks=()))
+        results.write(file, replace(made_result(), metrics=(single(*samples),), checks=(), failures=()))
     assert run(["compare", "before.json", "after.json", "--allow-inconclusive", "--quiet"]) == 0
     told = outputs(job.output.read_text())
     assert (told["exit-code"], told["verdict"]) == ("0", "inconclusive")

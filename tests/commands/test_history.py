@@ -68,7 +68,7 @@ def test_runs_of_another_machine_are_left_out_and_counted(capsys: pytest.Capture
 
     assert run(["history"]) == 0
     shown = capsys.readouterr().out
-    assert "1 runs of other machines or workloads are left out" in shown
+    assert "1 run of other machines, workloads or profiles is left out" in shown
     assert "9.00 s" not in shown
 
 
@@ -80,6 +80,19 @@ def test_a_damaged_run_is_told_and_the_others_are_shown(capsys: pytest.CaptureFi
     shown = capsys.readouterr()
     assert "warning: left out" in shown.err
     assert "1 run" in shown.out
+
+
+def test_a_drift_says_of_which_runs_and_needs_a_pinned_run_like_them(capsys: pytest.CaptureFixture[str]) -> None:
+    saved(1.0, 1.0, 1.2, 1.2)
+    results.write("pin.json", level(1.0, 1))
+    assert run(["history", "--pin", "pin.json"]) == 0
+    shown = capsys.readouterr().out
+    assert "Since pin.json: the newest 3 (their median) over what is pinned." in shown
+    assert "1.20×" in shown
+    results.write("pin.json", replace(level(1.0, 1), environment=Environment({"digest": "h2"}, {}, {}, {})))
+    assert run(["history", "--pin", "pin.json"]) == 4
+    told = capsys.readouterr().err.splitlines()[0]
+    assert "--pin pin.json cannot be compared with the newest run; differing: hardware_class" in told
 
 
 @pytest.mark.parametrize(

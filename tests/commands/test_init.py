@@ -80,6 +80,7 @@ def test_a_compose_file_gives_the_service_and_its_url(here: Path) -> None:
     assert "service-startup" in profile.run
     assert profile.service_startup.url == "http://localhost:8000/health/healthz"
     assert profile.service_startup.service == "synapse_core"
+    assert "# [ws-latency]" in (here / "synapse-perf.toml").read_text()  # what else may be added has its place
 
 
 def test_a_compose_file_that_is_damaged_is_told_and_the_rest_is_written(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import docker
@@ -18,14 +19,19 @@ from synapse_perf.analyze.compose_floor import (
     with_start_intervals,
 )
 from synapse_perf.commands import service_compose
+from synapse_perf.commands.options import CommonOptions
+from synapse_perf.commands.service_request import ServiceRequest
+from synapse_perf.commands.service_run import ServiceRun
 from synapse_perf.errors import InputError
+from synapse_perf.outside.container_owner import new_run
+from synapse_perf.profiles import Profile
 
-# The checks and waits of the engine's compose file; everything else of it decides nothing here.
+# The times and waits of the engine's compose file; everything else of it decides nothing here.
 ENGINE = """
 services:
-  synapse_redis: {image: redis, healthcheck: {test: [CMD, check], interval: 10s, timeout: 5s, retries: 5}}
+  synapse_redis: {image: redis, healthcheck: {test: [CMD, check], interval: 10s, start_period: 10s}}
   synapse_recall: {image: recall, healthcheck: {test: [CMD, check], interval: 15s, start_period: 30s}}
-  synapse_host_api: {image: host_api, healthcheck: {test: [CMD, check], interval: 10s}}
+  synapse_host_api: {image: host_api, healthcheck: {test: [CMD, check], interval: 10s, start_period: 10s}}
   synapse_core:
     image: core
     ports: ["8000:8000"]
@@ -34,11 +40,11 @@ services:
       synapse_redis: {condition: service_healthy}
       synapse_recall: {condition: service_healthy}
       synapse_host_api: {condition: service_healthy}
-  synapse_sandbox: {image: sandbox, healthcheck: {test: [CMD, check], interval: 30s}}
+  synapse_sandbox: {image: sandbox, healthcheck: {test: [CMD, check], interval: 30s, start_period: 15s}}
   synapse_frontend:
     image: frontend
     ports: ["5173:5173"]
-    healthcheck: {test: [CMD, check], interval: 15s}
+    healthcheck: {test: [CMD, check], interval: 15s, start_period: 20s}
     depends_on: {synapse_core: {condition: service_healthy}}
 """
 
@@ -47,7 +53,7 @@ class Images:
     """An engine that has every image, of which only some check their own health."""
 
     def __init__(self, version: str, health: dict[str, Any] | None = None) -> None:
-        self.api = self
+        self.api = self.volumes = self.containers = self
         self._version = version
         self._health = health or {}
 
@@ -59,6 +65,12 @@ class Images:
             raise docker.errors.ImageNotFound(name)
         return {"Config": {"Healthcheck": self._health.get(name), "Env": ["PYTHON_VERSION=3.11"]}}
 
+    def get(self, name: str) -> SimpleNamespace:
+        """A volume or a container."""
+        if name.startswith("none"):
+            raise docker.errors.NotFound(name)
+        return SimpleNamespace(labels={"com.docker.compose.project": new_run() if name == "left" else "engine"})
+
 
 @pytest.fixture
 def read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
@@ -66,15 +78,29 @@ def read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr("synapse_perf.outside.compose_tool.find_compose", lambda: ("compose",))
     monkeypatch.setattr("synapse_perf.outside.compose_tool.resolved", lambda _words, file, *_: Path(file).read_text())
 
-    def made(text: str, service: str | None = None, *, client: Images | None = None, url: str = "http://h:1/") -> Any:
-        path = tmp_path / "compose.yml"
+    def made(
+        text: str,
+        service: str | None = None,
+        *,
+        client: Images | None = None,
+        url: str = "http://h:1/",
+        folder: str = "",
+    ) -> Any:
+        path = tmp_path / folder / "compose.yml"
         path.write_text(text)
         return service_compose.compose_file(client or Images("20.10.24"), str(path), service, url, "project", {})
 
     return made
 
 
-@pytest.mark.parametrize(("version", "core_s", "frontend_s"), [("20.10.24", 15.0, 25.0), ("28.2.2", 10.0, 15.0)])
+@pytest.mark.parametrize(
+    ("version", "core_s", "frontend_s"),
+    [
+        ("20.10.24", 15.0, 25.0),  # recall's 15 s, then the back end's 10 s
+        ("26.1.5", 15.0, 25.0),  # which knows a start interval, and has none of its own
+        ("28.2.2", 5.0, 10.0),  # 5 s, then 5 s
+    ],
+)
 def test_the_front_end_of_the_engine_cannot_start_sooner(
     read: Any, version: str, core_s: float, frontend_s: float
 ) -> None:
@@ -86,6 +112,16 @@ def test_the_front_end_of_the_engine_cannot_start_sooner(
     edits = checks_to_edit(file.services, floor, file.engine)
     assert set(edits) == {"synapse_redis", "synapse_recall", "synapse_host_api", "synapse_core"}
     assert floor_of(with_start_intervals(file.services, edits), "synapse_frontend", 25).start_s == 0.5
+
+
+def test_a_dry_run_tells_before_which_moment_nothing_starts(read: Any) -> None:
+    file = read(ENGINE, url="http://h:5173/")
+    request = ServiceRequest("compose", "file", "http://h:5173/", "run", {"patience_s": 60.0}, compose=file)
+    told = (
+        "synapse_frontend cannot start before 25 s, by the health checks of synapse_recall (15 s), synapse_core (10 s)"
+    )
+
+    assert ServiceRun(Profile("found"), request, CommonOptions()).notes[-1] == told
 
 
 @pytest.mark.parametrize(("url", "judged"), [("http://127.0.0.1:8000/health", "synapse_core"), ("http://h:1/", None)])
@@ -166,3 +202,51 @@ def test_an_image_that_is_built_bears_the_name_of_the_folder_and_is_used_as_it_i
 class Missing(Images):
     def inspect_image(self, name: str) -> dict[str, Any]:
         raise docker.errors.ImageNotFound(name)
+
+
+@pytest.mark.parametrize(
+    "told",
+    ["{name: none, external: true}", "{external: {name: none}}", "{name: here, external: true}", "{name: none}", ""],
+)
+def test_a_volume_that_has_to_be_there_and_is_not_is_told_before_a_start(read: Any, told: str) -> None:
+    file = (
+        "services:\n  app: {image: app, volumes: ['kept:/data:rw']}\n  other: {image: other}\n"
+        f"volumes:\n  kept: {told}\n"
+    )
+
+    read(file, "other")
+    if "external" in told and "none" in told:
+        with pytest.raises(InputError, match="it expects the volume none, and there is none") as caught:
+            read(file)
+        assert caught.value.remedy == "make it: docker volume create none"
+    else:
+        read(file)
+
+
+def test_beside_a_container_of_the_same_name_nothing_is_started(read: Any) -> None:
+    file = "services: {{app: {{image: app, container_name: {}}}, other: {{image: other, container_name: none}}}}"
+
+    read(file.format("left"))  # by a run that was killed: it is removed before the next start
+    read(file.format("none-yet"))
+    with pytest.raises(InputError, match="names a container core, and there is one of that name already") as caught:
+        read(file.format("core"))
+    assert caught.value.remedy.endswith("compose.yml down")
+
+
+@pytest.mark.parametrize(
+    ("variable", "head", "built"),
+    [
+        ("", "", "none-here-app"),
+        ("", "name: none-${STAGE:-own}\n", "none-own-app"),
+        ("none-mine", "name: a\n", "none-mine-app"),
+    ],
+)
+def test_an_image_is_looked_for_under_the_name_that_compose_gives_the_project(
+    read: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, head: str, built: str
+) -> None:
+    monkeypatch.setenv("COMPOSE_PROJECT_NAME", variable)
+    monkeypatch.delenv("STAGE", raising=False)
+    (tmp_path / "None-Here").mkdir()
+
+    with pytest.raises(InputError, match=f"there is no image {built}"):
+        read(f"{head}services: {{app: {{build: .}}}}", folder="None-Here")

@@ -88,6 +88,7 @@ def test_the_delays_of_a_service_come_back_as_its_phases(program: Any) -> None:
     assert total_s >= 1.0
     # A plain command does not answer the target of containers.
     assert [(check["target"], check["status"]) for check in result["checks"]] == [("docker-startup", "not-measured")]
+    assert "a plain command was started, and no container" in told.stdout
     # Of a Python service one more start tells what it imports.
     (imports,) = [one for one in result["findings"] if one["id"] == "import-time"]
     # The few that took longest: which of those that it needs is up to chance.
@@ -101,6 +102,7 @@ def test_a_crash_ends_the_trial_at_once_with_its_last_words(program: Any) -> Non
 
     assert told.returncode == 6
     assert "ended with status 3 before the service was ready" in told.stderr
+    assert "it said last: no database" in told.stderr
     assert "no database" in result["failures"][0]["detail"]
 
 
@@ -169,6 +171,15 @@ def test_a_profile_is_read_and_its_compose_file_lies_beside_it(tmp_path: Path) -
     path.write_text("[service-startup]\nimages = 'x'\n")
     with pytest.raises(InputError, match=r"mine.toml:2: 'images' is not known in \[service-startup\]"):
         load_profile(str(path))
+
+
+@pytest.mark.parametrize("option", ["--flamegraph=f.svg", "--python=python3"])
+def test_what_a_start_cannot_heed_is_refused(option: str) -> None:
+    given = ["service-startup", "--command", "true", "--url", URL, option]
+    told = subprocess.run([sys.executable, "-m", "synapse_perf", *given], capture_output=True, text=True, check=False)
+
+    assert (told.returncode, told.stdout) == (2, "")
+    assert told.stderr.startswith(f"error: {option.partition('=')[0]}: ")
 
 
 def test_a_dry_run_starts_nothing(program: Any) -> None:

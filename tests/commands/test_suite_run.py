@@ -345,6 +345,16 @@ def test_a_miss_that_is_taken_over_still_fails_the_run(plant: Any) -> None:
     assert saved().verdict == "fail"
 
 
+def test_a_change_against_an_earlier_baseline_is_no_verdict_of_a_run_without_one(plant: Any) -> None:
+    slower = replace(made_result().comparisons[0], status="regressed")
+    plant(profile_load=measures("profile-load", checks=(), comparisons=(slower,), verdict="fail"))
+    suite_run("profile-load").measure(is_resumed=False)
+    plant(bench_cgrag=measures("bench-cgrag"))
+
+    assert suite_run("profile-load", "bench-cgrag").measure(is_resumed=True) == 0
+    assert saved().results[0].verdict == "not-measured"
+
+
 # --- baselines and outputs -------------------------------------------------------------------------------------------
 
 

@@ -57,6 +57,13 @@ def test_a_server_that_says_nothing(kind: str, expected: str) -> None:
     assert expected in message
 
 
+def test_a_message_that_is_too_large_asks_for_smaller_ones() -> None:
+    with websocket_server("huge") as url, pytest.raises(InputError) as error:
+        with_mode(request(url))
+
+    assert error.value.remedy.startswith("time smaller ones")
+
+
 def test_the_mode_is_found_out() -> None:
     with websocket_server("binary") as url:
         assert with_mode(request(url)).mode == "echo"

@@ -6,23 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-# As the engine ships it, with the comments left out.
+# The settings that are read, as they are set where nobody changed them.
 CONFIG = """
 cgrag:
-  indexing:
-    chunk_size: 512
-    chunk_overlap: 50
-    embedding_model: "${EMBEDDING_MODEL}"
-    embedding_dimension: 384
-  retrieval:
-    token_budget: "${CGRAG_TOKEN_BUDGET}"
-    min_relevance: "${CGRAG_MIN_RELEVANCE}"
-    max_artifacts: 5
-    cache_ttl: 3600
-  faiss:
-    index_type: "IVF"
-    nlist: 100
-    nprobe: 10
+  retrieval: {max_artifacts: 5, token_budget: "${CGRAG_TOKEN_BUDGET}", min_relevance: "${CGRAG_MIN_RELEVANCE}"}
+  indexing: {chunk_size: 512, chunk_overlap: 50, embedding_model: "${EMBEDDING_MODEL}"}
 """
 RUNTIME: dict[str, Any] = {
     "embedding_model_name": "all-MiniLM-L6-v2",

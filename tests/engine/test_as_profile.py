@@ -14,7 +14,7 @@ from synapse_perf.profiles import Profile, ProfileLoadSettings
 from tests.engine.made_checkout import COMPOSE, PRODUCTION, entry, fetched, made_checkout, with_registry, write
 from tests.engine.made_checkout import with_runtime as with_settings
 
-VARIABLES = ("PRAXIS_MODEL_PATH", "PRAXIS_PROFILE", "CORE_PORT", "CGRAG_TOKEN_BUDGET", "CGRAG_MIN_RELEVANCE")
+VARIABLES = ("PRAXIS_MODEL_PATH", "PRAXIS_PROFILE", "CORE_PORT", "CGRAG_TOKEN_BUDGET", "CGRAG_MIN_RELEVANCE", "HERE")
 
 
 @pytest.fixture(autouse=True)
@@ -58,6 +58,43 @@ def test_the_folder_of_the_models_moves_with_the_engines_variable(checkout: Path
     assert told(checkout, hub).profile.models.fast == str(elsewhere)
 
 
+def test_a_variable_that_names_itself_takes_the_value_of_the_environment(
+    checkout: Path, hub: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engine's own example of a file does so; where nothing is set it leaves a slash, which says nothing."""
+    elsewhere = fetched(tmp_path / "elsewhere", "small")
+    in_cache = fetched(hub, "small")
+    with_registry(checkout, s=entry("small", "fast", 4.0))
+    write(checkout / ".env", "PRAXIS_MODEL_PATH=${PRAXIS_MODEL_PATH}/\n")
+
+    assert told(checkout, hub).profile.models.fast == str(in_cache)
+    monkeypatch.setenv("PRAXIS_MODEL_PATH", str(tmp_path / "elsewhere"))
+    assert told(checkout, hub).profile.models.fast == str(elsewhere)
+
+
+@pytest.mark.parametrize("mount", ["{there}/:/models:ro", "${HERE:-{there}}:/models", "../elsewhere:/models/"])
+def test_the_folder_that_the_compose_file_mounts_goes_before_the_variable(
+    checkout: Path, hub: Path, tmp_path: Path, mount: str
+) -> None:
+    elsewhere = fetched(tmp_path / "elsewhere", "small")
+    with_registry(checkout, s=entry("small", "fast", 4.0))
+    write(checkout / ".env", f"PRAXIS_MODEL_PATH={hub}\n")
+    volume = mount.replace("{there}", str(tmp_path / "elsewhere"))
+    write(checkout / "compose.yaml", f"services: {{core: {{volumes: ['data:/data', '{volume}']}}}}")
+
+    fast = told(checkout, hub).profile.models.fast
+    assert fast is not None
+    assert Path(fast).samefile(elsewhere)
+
+
+def test_a_mounted_folder_that_is_not_on_this_machine_is_passed_over(checkout: Path, hub: Path) -> None:
+    in_cache = fetched(hub, "small")
+    with_registry(checkout, s=entry("small", "fast", 4.0))
+    write(checkout / "compose.yaml", "services: {core: {volumes: [{source: /nowhere, target: /models}]}}")
+
+    assert told(checkout, hub).profile.models.fast == str(in_cache)
+
+
 def test_an_override_of_the_tier_counts_and_enabled_models_come_before_larger_ones(checkout: Path, hub: Path) -> None:
     small = fetched(hub, "small")
     fetched(hub, "big")
@@ -81,6 +118,35 @@ def test_where_no_model_is_enabled_all_count_and_the_largest_of_a_tier_is_taken(
     assert "no model is enabled" in " ".join(found.warnings)
 
 
+def test_where_no_model_is_enabled_those_of_its_profile_count_before_all(checkout: Path, hub: Path) -> None:
+    small = fetched(hub, "small")
+    medium = fetched(hub, "medium")
+    with_registry(checkout, m=entry("medium", "fast", 6.0), s=entry("small", "fast", 4.0))
+    write(checkout / "config/profiles/development.yaml", "enabled_models: [s]\ntier_config: []\n")
+
+    found = told(checkout, hub)
+
+    assert found.profile.models.fast == str(small)
+    assert "the 1 that its profile development names count here" in " ".join(found.warnings)
+    small.unlink()
+    assert told(checkout, hub).profile.models.fast == str(medium)
+
+
+def test_of_two_models_of_one_size_the_first_of_the_registry_is_taken(checkout: Path, hub: Path) -> None:
+    first = fetched(hub, "plain")
+    fetched(hub, "with-eyes")
+    with_registry(checkout, p=entry("plain", "fast", 4.0), w=entry("with-eyes", "fast", 4.0))
+
+    assert told(checkout, hub).profile.models.fast == str(first)
+
+
+def test_a_model_that_does_not_count_is_not_missed(checkout: Path, hub: Path) -> None:
+    fetched(hub, "small")
+    with_registry(checkout, s=entry("small", "fast", 4.0, enabled=True), b=entry("big", "powerful", 20.0))
+
+    assert told(checkout, hub).warnings == ()
+
+
 def test_another_revision_of_a_file_is_taken_and_told(checkout: Path, hub: Path) -> None:
     newer = fetched(hub, "small", revision="9f9f")
     with_registry(checkout, s=entry("small", "fast", 4.0))
@@ -97,7 +163,8 @@ def test_models_that_are_not_here_are_lacking_and_no_others_are_taken_for_them(c
     found = told(checkout, hub)
 
     assert found.profile.models.source == "found"
-    assert "none of the 1 models" in found.profile.lacking["models"]
+    assert "none of the models" in found.profile.lacking["models"]
+    assert "PRAXIS_MODEL_PATH says where they lie" in found.profile.lacking["models"]
     assert "small.gguf is not on this machine" in " ".join(found.warnings)
 
 
@@ -148,6 +215,20 @@ def test_on_metal_the_engines_script_never_maps_the_file(checkout: Path, hub: Pa
     with_settings(checkout)
 
     assert told(checkout, hub, on_metal=True).profile.profile_load.load_modes == ("read",)
+
+
+def test_what_the_engines_script_for_metal_does_not_heed_is_told_and_not_measured(checkout: Path, hub: Path) -> None:
+    with_settings(checkout, threads=4, ubatch_size=512, flash_attn=False, ctx_size=8192)
+    fetched(hub, "small")
+    with_registry(checkout, s=entry("small", "fast", 4.0, enabled=True))
+
+    found = told(checkout, hub, on_metal=True)
+
+    load = found.profile.profile_load
+    assert (load.threads, load.ubatch, load.flash_attn, load.context) == ((8,), 256, "on", (8192,))
+    assert [warning.split(":")[0] for warning in found.warnings] == ["threads", "ubatch_size", "flash_attn"]
+    with_registry(checkout, s=entry("small", "fast", 4.0, enabled=True, n_threads=6))
+    assert told(checkout, hub, on_metal=True).profile.profile_load.threads == (6,)
 
 
 def test_without_runtime_settings_the_engines_defaults_hold(checkout: Path, hub: Path) -> None:
@@ -205,6 +286,22 @@ def test_the_expected_times_of_its_profile_are_the_targets(checkout: Path, hub: 
 
     assert told(checkout, hub).profile.targets == {"query-fast": 2.0, "query-deep": 15.0}
     assert told(checkout, hub, mine).profile.targets["query-fast"] == 1.0
+
+
+def test_where_no_profile_is_named_that_for_development_holds(checkout: Path, hub: Path) -> None:
+    write(checkout / "config/profiles/development.yaml", "tier_config: [{name: powerful, expected_time_seconds: 10}]")
+    write(checkout / "config/profiles/production.yaml", PRODUCTION)
+
+    assert told(checkout, hub).profile.targets == {"query-deep": 10.0}
+
+
+def test_the_file_that_compose_reads_names_the_profile_before_the_engines_own(checkout: Path, hub: Path) -> None:
+    write(checkout / "config/profiles/development.yaml", "tier_config: [{name: powerful, expected_time_seconds: 10}]")
+    write(checkout / "config/profiles/production.yaml", PRODUCTION)
+    write(checkout / "backend/.env", "PRAXIS_PROFILE=development\n")
+    write(checkout / ".env", "PRAXIS_PROFILE=production  # mine\n")
+
+    assert told(checkout, hub).profile.targets["query-deep"] == 15.0
 
 
 def test_without_a_named_profile_the_tables_limits_hold_which_is_told(checkout: Path, hub: Path) -> None:

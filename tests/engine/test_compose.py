@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
@@ -71,3 +71,26 @@ def test_each_of_composes_own_names_is_found(tmp_path: Path) -> None:
     assert find_compose(tmp_path) is None
     path = write(tmp_path / "compose.yaml", COMPOSE)
     assert find_compose(tmp_path) == path
+
+
+def test_anchors_and_tags_that_only_compose_knows_are_no_fault(tmp_path: Path) -> None:
+    text = """
+x-check: &check {test: curl http://localhost:80/up, interval: 5s}
+services:
+  web:
+    ports: !override ["8000:80"]
+    environment: !reset null
+    healthcheck: {<<: *check, interval: 9s}
+"""
+    assert read(tmp_path, text).services[0].health == "http://localhost:8000/up"
+    with pytest.raises(InputError, match="not valid YAML"):
+        read(tmp_path, "services: !!python/object/apply:os.system ['true']")
+
+
+def test_a_folder_that_a_container_has_is_found_by_its_path_inside(tmp_path: Path) -> None:
+    text = "services: {web: {volumes: ['/a b/:/in/:ro', kept:/kept, '${NONE}/:/root']}, db: {volumes: ['./x:/x']}}"
+    compose = read(tmp_path, text)
+
+    assert compose.mounted(PurePosixPath("/in")) == Path("/a b")
+    assert compose.mounted(PurePosixPath("/x")) == tmp_path / "x"
+    assert [compose.mounted(PurePosixPath(one)) for one in ("/kept", "/root", "/none")] == [None] * 3

@@ -79,3 +79,17 @@ def test_what_it_refuses_is_told_in_its_own_words(put: Put) -> None:
     with pytest.raises(ComposeFailed, match=r"^services\.x is wrong$"):
         resolved(("docker-compose",), "c.yml", "project", {})
     assert why("\n") == "it says nothing"
+
+
+def test_a_file_that_is_refused_for_a_variable_is_told_with_its_name(put: Put, tmp_path: Path) -> None:
+    unset = 'time="now" level=warning msg="The \\"PLACE\\" variable is not set. Defaulting to a blank string."'
+    said = f"cat >&2 <<'END'\n{unset}\ninvalid spec: :/data\nEND\nexit 1"
+    put("cat", 'while IFS= read -r line; do echo "$line"; done')
+    put("docker", f'[ "$2" = version ] && exit 0\n{said}')
+    file = tmp_path / "compose.yml"
+    file.write_text("services: {app: {image: a}}")
+
+    with pytest.raises(InputError) as caught:
+        compose_file(None, str(file), None, "http://127.0.0.1:1/", "project", {})
+    assert caught.value.message.endswith("refuses it: invalid spec: :/data; not set: PLACE")
+    assert caught.value.remedy == f"set PLACE in {tmp_path}/.env or in the environment"

@@ -114,6 +114,7 @@ def test_a_condition_on_the_body_is_met(condition: Condition, body: bytes) -> No
         ((404, JSON, b""), None, "its last answer was 404", "is the path of its health URL right?"),
         ((200, JSON, b'{"db": "down"}'), Condition("db", "up"), "200, and db was not up", "--ready-timeout"),
         ((200, {"Content-Type": "text/html; charset=utf-8"}, b"<html>"), None, "200 with an HTML page", "--html"),
+        ((200, {"Content-Type": "text/html"}, b"<html>"), Condition("db", "up"), "page, which has no db", "itself"),
     ],
 )
 @pytest.mark.usefixtures("quick")

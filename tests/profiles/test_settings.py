@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
@@ -9,7 +10,15 @@ import pytest
 from synapse_perf.analyze.targets import TARGETS
 from synapse_perf.errors import InputError
 from synapse_perf.llama.settings import KV_TYPES, LOAD_MODES
-from synapse_perf.profiles import TARGET_UNITS, KvType, LoadMode, ProfileLoadSettings, Sampling, parse_target_value
+from synapse_perf.profiles import (
+    TARGET_UNITS,
+    KvType,
+    LoadMode,
+    ProfileLoadSettings,
+    Sampling,
+    load_profile,
+    parse_target_value,
+)
 
 
 @pytest.mark.parametrize(
@@ -79,3 +88,26 @@ def test_what_is_no_limit_is_refused(value: object) -> None:
 def test_what_is_no_frame_rate_is_refused(value: str) -> None:
     with pytest.raises(InputError, match="is no limit for ui-animation"):
         parse_target_value("ui-animation", value)
+
+
+@pytest.mark.parametrize(
+    ("section", "more"),
+    [
+        ("", []),
+        ('[ws-latency]\nurl = "ws://127.0.0.1:8000/ws"\n[ui-fps]\nsample = true\n', ["ws-latency", "ui-fps"]),
+        ('[service-startup]\nimage = "app:1"\n[ui-fps]\nseconds = 2\n', ["service-startup"]),
+        ('[leak-hunt]\nfunctions = ["app:remember"]\n', ["leak-hunt"]),
+    ],
+)
+def test_what_a_profile_has_a_subject_for_is_measured_without_being_listed(
+    tmp_path: Path, section: str, more: list[str]
+) -> None:
+    (tmp_path / "p.toml").write_text(section)
+
+    assert load_profile(str(tmp_path / "p.toml")).commands == ("profile-load", "bench-cgrag", "tier-latency", *more)
+
+
+def test_what_a_profile_lists_is_all_that_is_measured(tmp_path: Path) -> None:
+    (tmp_path / "p.toml").write_text('run = ["ui-fps"]\n[ws-latency]\nurl = "ws://127.0.0.1:8000/ws"\n')
+
+    assert load_profile(str(tmp_path / "p.toml")).commands == ("ui-fps",)

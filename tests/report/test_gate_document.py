@@ -71,7 +71,9 @@ def test_next_steps_follow_from_what_was_found() -> None:
     steps = next_steps(ALL)
     assert "baseline waive" in steps[0]
     assert "about 40 more pairs would decide" in steps[1]
-    assert "baseline save" in steps[2]
+    assert "a metric is meant to be gone: judge the others alone" in steps[2]
+    assert "what is not comparable: let both sides write the same unit" in steps[3]
+    assert "baseline save" in steps[4]
     assert next_steps(report(row("unchanged"))) == []
     assert "quieter machine" in next_steps(report(row("inconclusive")))[0]
 

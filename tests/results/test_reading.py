@@ -24,7 +24,7 @@ from tests.made_results import made_metric, made_result, made_suite, plain, writ
         (b"", "the file is empty"),
         (b" \n", "the file is empty"),
         (b"GGUF\0\0\0\3", "not a result file: it is not JSON"),
-        (b"\xff\xfe", "not a result file: it is not JSON"),
+        (b"\xff\xfe", "not a result file: it begins with a byte order mark"),
         (b"[1, 2]", "JSON, but not a result of synapse-perf"),
         (b'{"version": 1}', "JSON, but not a result of synapse-perf"),
         (b'{"kind": "result"}', "schema_version must be a whole number from 1, not null"),
