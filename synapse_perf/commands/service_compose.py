@@ -47,6 +47,12 @@ class ComposeFile:
         return yaml.safe_dump(document)
 
 
+def check_is_there(file: str) -> None:
+    """Asked before the engine is: who misspelt a name need not start one to learn that."""
+    if not Path(file).is_file():
+        raise InputError(f"--compose {file}: there is no such file", "give the path of a compose file")
+
+
 def compose_file(
     client: Any, file: str, service: str | None, url: str, project: str, env: Mapping[str, str]
 ) -> ComposeFile:
@@ -86,8 +92,6 @@ def _read(file: str, project: str, env: Mapping[str, str]) -> tuple[tuple[str, .
 
     from synapse_perf.outside.compose_tool import ComposeFailed, find_compose, resolved
 
-    if not Path(file).is_file():
-        raise InputError(f"--compose {file}: there is no such file", "give the path of a compose file")
     tool = find_compose()
     if not tool:
         raise InputError("--compose: there is neither docker compose, docker-compose nor podman-compose here", _INSTALL)

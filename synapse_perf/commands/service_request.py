@@ -163,11 +163,12 @@ def _image(options: ServiceOptions, common: dict[str, Json]) -> ServiceRequest:
 
 
 def _compose(options: ServiceOptions, common: dict[str, Json]) -> ServiceRequest:
-    from synapse_perf.commands.service_compose import compose_file
+    from synapse_perf.commands.service_compose import check_is_there, compose_file
     from synapse_perf.outside.container_engine import check_image, engine_version, image_files
     from synapse_perf.outside.import_times import VARIABLE
 
     path = options.compose or ""
+    check_is_there(path)
     client = _engine()
     file = compose_file(client, path, options.service, common["url"], common["run"], common["env"])
     workload: dict[str, Json] = {

@@ -62,11 +62,15 @@ def paired_ratio(
     ours: Callable[[], float],
     theirs: Callable[[], float],
     *,
+    fewest: int = FEWEST,
     most: int = MOST,
     seed: int = 0,
     kept: KeptRatios | None = None,
 ) -> Ratio:
-    """Seconds of ours over seconds of theirs, pair by pair in random order, until the interval is ±0.03 or `most`."""
+    """Seconds of ours over seconds of theirs, pair by pair in random order, until the interval is ±0.03 or `most`.
+
+    Where pairs scatter, a few can lie close together by chance: `fewest` is what their scatter needs.
+    """
     ratios = kept.read() if kept else []
     order = random.Random(seed + len(ratios))
     while True:
@@ -77,7 +81,7 @@ def paired_ratio(
         ratios.append(first / second)
         if kept:
             kept.write(ratios)
-        if len(ratios) < FEWEST:
+        if len(ratios) < fewest:
             continue
         interval = median_interval(ratios, CONFIDENCE)
         assert interval is not None
