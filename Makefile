@@ -28,7 +28,7 @@ run: setup ## Measure model starts, retrieval and queries here, on samples made 
 	$(BIN)/synapse-perf run --profile embedded --output build/run.json --output build/run.md $(ARGS) || code=$$?; \
 	[ -s build/run.json ] || { echo "exit code $$code: there is no build/run.json" >&2; exit 1; }; \
 	case $$code in \
-		0) echo "exit code 0: every target that was checked is met; kept in build/run.json and build/run.md" >&2;; \
+		0) echo "exit code 0: nothing missed its target; kept in build/run.json and build/run.md" >&2;; \
 		1) echo "exit code 1: a target is missed, see the report; kept in build/run.json and build/run.md" >&2;; \
 		3) echo "exit code 3: inconclusive, see the report; kept in build/run.json and build/run.md" >&2;; \
 		*) echo "exit code $$code: see what failed above" >&2; exit $$code;; esac

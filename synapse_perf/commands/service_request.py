@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from synapse_perf.profiles import ServiceStartupSettings
 
 PATIENCE_S = 60.0
+SAMPLE = "built-in sample"
 LAST_PORT = 65535
 OWN_NETWORKS = (None, "bridge", "none")  # in which nobody else publishes its ports
 KINDS = ("command", "image", "compose")
@@ -44,6 +45,7 @@ class ServiceRequest:
     compose: ComposeFile | None = None
     engine: str = ""  # of containers, as the report names it
     engine_major: int = 0
+    is_sample: bool = False
 
 
 def service_request(given: ServiceOptions, settings: ServiceStartupSettings) -> ServiceRequest:
@@ -52,6 +54,8 @@ def service_request(given: ServiceOptions, settings: ServiceStartupSettings) -> 
 
     options = with_settings(given, settings)
     kinds = [kind for kind in KINDS if getattr(options, kind) is not None]
+    if settings.sample and not kinds and given == type(given)():
+        return _sample(new_run())
     if len(kinds) != 1:
         told = f"both --{kinds[0]} and --{kinds[1]} are given" if kinds else "nothing is named to start"
         remedy = "give one of --command, --image and --compose, and --url"
@@ -120,6 +124,24 @@ def _command(options: ServiceOptions, common: dict[str, Json]) -> ServiceRequest
     workload: dict[str, Json] = {**common, "kind": "command", "words": list(command.words), "env": env}
     timed = {**workload, "times_imports": True} if is_python(list(command.words)) else None
     return ServiceRequest("command", command.name, common["url"], common["run"], workload, times_imports=timed)
+
+
+def _sample(run: str) -> ServiceRequest:
+    """What its own imports take says nothing to anybody, so they are not timed."""
+    from synapse_perf.outside.sample_service import CONDITION, sample_command
+    from synapse_perf.outside.server_family import free_port
+
+    port = free_port()
+    workload: dict[str, Json] = {
+        "kind": "command",
+        "words": sample_command(port),
+        "url": f"http://127.0.0.1:{port}/health",
+        "patience_s": PATIENCE_S,
+        "condition": list(CONDITION),
+        "env": {},
+        "run": run,
+    }
+    return ServiceRequest("command", SAMPLE, workload["url"], run, workload, is_sample=True)
 
 
 def _image(options: ServiceOptions, common: dict[str, Json]) -> ServiceRequest:

@@ -45,6 +45,7 @@ class ServiceRun(PlainRun):
     def __init__(self, profile: Profile, request: ServiceRequest, options: CommonOptions) -> None:
         super().__init__(profile, options)
         self.request = request
+        self.subject = "sample" if request.is_sample else "real"
         self.timeout_s = request.workload["patience_s"] + LEAVING_S
         self.notes = (f"ready is what {request.url} says", "everything that is started is removed again")
         if self._floor_case is not None:
@@ -95,7 +96,7 @@ class ServiceRun(PlainRun):
         return {
             "started": self.request.started,
             "name": redact(self.request.name),
-            "url": redact(self.request.url),
+            "url": self.request.name if self.request.is_sample else redact(self.request.url),
             "condition": self.request.workload["condition"],
         }
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ServiceStartupSettings:
-    """What `service-startup` starts where nothing is named, and how it tells that it is ready."""
+    """What `service-startup` starts where nothing is named, and what tells that it is ready; or a sample of its own."""
 
     command: str | None = None
     image: str | None = None
@@ -21,3 +21,4 @@ class ServiceStartupSettings:
     ready: str | None = None  # PLACE=VALUE
     html: bool = False
     ready_timeout: str | None = None  # a duration
+    sample: bool = False

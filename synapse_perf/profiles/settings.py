@@ -22,7 +22,7 @@ FINDING_COMMANDS = ("profile-load", "bench-cgrag", "tier-latency")  # samples, w
 # What the others measure has to be told, by one of these.
 TOLD_COMMANDS: Mapping[str, tuple[str, ...]] = {
     "leak-hunt": ("functions",),
-    "service-startup": ("command", "image", "compose"),
+    "service-startup": ("command", "image", "compose", "sample"),
     "ws-latency": ("url", "sample"),
     "ui-fps": ("url", "sample"),
 }

@@ -48,6 +48,7 @@ class Answer(http.server.BaseHTTPRequestHandler):
 http.server.ThreadingHTTPServer(("127.0.0.1", port), Answer).serve_forever()
 """
 URL = "http://127.0.0.1:1/"
+SAMPLE_MODULE = "synapse_perf.outside.sample_service"
 
 
 @pytest.fixture
@@ -171,6 +172,33 @@ def test_a_profile_is_read_and_its_compose_file_lies_beside_it(tmp_path: Path) -
     path.write_text("[service-startup]\nimages = 'x'\n")
     with pytest.raises(InputError, match=r"mine.toml:2: 'images' is not known in \[service-startup\]"):
         load_profile(str(path))
+
+
+def test_the_built_in_service_is_a_sample_that_meets_no_target(tmp_path: Path) -> None:
+    (tmp_path / "p.toml").write_text("[service-startup]\nsample = true\n")
+    command = [sys.executable, "-m", "synapse_perf", "service-startup", "--profile", "./p.toml", "-o", "r.json"]
+    told = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False, cwd=tmp_path)
+
+    assert told.returncode == 0, told.stderr
+    assert "works here (sample, not your system)" in told.stdout
+    result = json.loads((tmp_path / "r.json").read_text())
+    assert result["subject"] == "sample"
+    assert [check["status"] for check in result["checks"]] == ["not-measured"]
+    (total,) = [one for one in result["metrics"] if one["name"] == "service_startup_time"]
+    assert len(total["trials"]) == 6
+    # Its port is another each time, and yet runs can be compared.
+    assert "127.0.0.1" not in json.dumps(result["workload"])
+    assert not [one for one in psutil.process_iter(["cmdline"]) if SAMPLE_MODULE in (one.info["cmdline"] or [])]
+
+
+@pytest.mark.parametrize("given", [{"url": URL}, {"ready": "db=up"}])
+def test_the_sample_is_for_those_who_name_nothing(given: dict[str, Any]) -> None:
+    settings = ServiceStartupSettings(sample=True)
+
+    assert service_request(ServiceOptions(), settings).is_sample
+    assert not service_request(ServiceOptions(command="true", url=URL), settings).is_sample
+    with pytest.raises(InputError, match="nothing is named to start"):
+        service_request(ServiceOptions(**given), settings)
 
 
 @pytest.mark.parametrize("option", ["--flamegraph=f.svg", "--python=python3"])

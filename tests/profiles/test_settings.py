@@ -96,6 +96,7 @@ def test_what_is_no_frame_rate_is_refused(value: str) -> None:
         ("", []),
         ('[ws-latency]\nurl = "ws://127.0.0.1:8000/ws"\n[ui-fps]\nsample = true\n', ["ws-latency", "ui-fps"]),
         ('[service-startup]\nimage = "app:1"\n[ui-fps]\nseconds = 2\n', ["service-startup"]),
+        ("[service-startup]\nsample = true\n", ["service-startup"]),
         ('[leak-hunt]\nfunctions = ["app:remember"]\n', ["leak-hunt"]),
     ],
 )
