@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 import yaml
 
+from synapse_perf.gguf_files.cache import cache_directory
 from synapse_perf.gguf_files.embedded import embedded_models
 from tests.commands.made_repository import COMMAND, git, made_repository
 from tests.report.test_gate_github import command, outputs
@@ -307,6 +308,19 @@ def test_the_key_of_the_cache_follows_from_what_is_installed(runner: Runner, tmp
     assert judge["key"].startswith("synapse-perf-judge-")
     assert whole["key"].startswith("synapse-perf-whole-")
     assert len(whole["key"]) > len(judge["key"])  # llama.cpp is compiled for the processor
+
+
+def test_the_environments_of_another_setup_are_others(runner: Runner, tmp_path: Path) -> None:
+    one, same, other = (prepared(runner, tmp_path, setup=setup).outputs["place"]["environments"] for setup in "aab")
+    assert one == same != other
+    assert one.startswith("synapse-perf-environments-")
+
+
+def test_what_is_kept_lies_where_the_tool_looks_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SYNAPSE_PERF_CACHE_DIR")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    kept = [Path(line).expanduser() for step in STEPS for line in step.get("with", {}).get("path", "").splitlines()]
+    assert {cache_directory() / name for name in ("encoders", "environments")} <= set(kept)
 
 
 @pytest.mark.parametrize(
